@@ -1,0 +1,8 @@
+//! A local service that speaks the AWS IoT Jobs APIs.
+
+pub mod api;
+pub mod artifacts;
+pub mod broker;
+pub mod clock;
+pub mod device;
+pub mod model;
