@@ -1,0 +1,115 @@
+//! The names of the Jobs protocol, parsed once into types that cannot be wrong.
+
+use core::fmt;
+
+use heapless::String;
+
+/// Largest length of a thing name (botocore `iot/2015-05-28`, `ThingName`).
+pub const THING_NAME_LEN_MAX: usize = 128;
+/// Largest length of a job id (botocore `iot/2015-05-28`, `JobId`).
+pub const JOB_ID_LEN_MAX: usize = 64;
+/// Largest length of a namespace id that we take; AWS documents none, but a topic may have 256 bytes.
+pub const NAMESPACE_LEN_MAX: usize = 64;
+/// Largest length of a client token that we send.
+pub const CLIENT_TOKEN_LEN_MAX: usize = 64;
+
+/// Why a text is not a name.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// The name has no characters.
+    #[error("name is empty")]
+    Empty,
+    /// A character is outside the set that the service allows.
+    #[error("character {0:?} is not allowed in a name")]
+    Character(char),
+    /// The name is longer than the service allows.
+    #[error("name of {len} bytes exceeds the limit of {limit}")]
+    TooLong {
+        /// Length that was given.
+        len: usize,
+        /// Largest length allowed.
+        limit: usize,
+    },
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $max:expr, $colon:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String<{ $max }>);
+
+        impl $name {
+            /// Parses `text`; the error says which rule it breaks.
+            pub fn parse(text: &str) -> Result<Self, NameError> {
+                check(text, $max, $colon)?;
+                String::try_from(text)
+                    .map(Self)
+                    .map_err(|_| NameError::TooLong { len: text.len(), limit: $max })
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self.as_str(), f)
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a thing: 1 to 128 of `[a-zA-Z0-9:_-]`.
+    ThingName, THING_NAME_LEN_MAX, true
+}
+name! {
+    /// The id of a job: 1 to 64 of `[a-zA-Z0-9_-]`.
+    JobId, JOB_ID_LEN_MAX, false
+}
+name! {
+    /// The id of a namespace other than the default one: `[a-zA-Z0-9_-]+`.
+    NamespaceId, NAMESPACE_LEN_MAX, false
+}
+name! {
+    /// A token that ties an answer to its request: ours are ASCII and at most 64 bytes.
+    ClientToken, CLIENT_TOKEN_LEN_MAX, true
+}
+
+/// The namespace that a job lives in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Namespace {
+    /// The one of jobs created without `namespaceId`.
+    #[default]
+    Default,
+    /// One named by `namespaceId`.
+    Named(NamespaceId),
+}
+
+fn check(text: &str, limit: usize, colon: bool) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if let Some(other) = text
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-') || (colon && *c == ':')))
+    {
+        return Err(NameError::Character(other));
+    }
+    if text.len() > limit {
+        return Err(NameError::TooLong {
+            len: text.len(),
+            limit,
+        });
+    }
+    Ok(())
+}
