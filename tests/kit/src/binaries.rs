@@ -1,0 +1,73 @@
+//! The programs under test, built by cargo.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::KitError;
+
+/// Where the built programs are.
+#[derive(Debug, Clone)]
+pub struct Binaries {
+    /// `iot-jobs-agent`
+    pub agent: PathBuf,
+    /// `iot-jobs-local`
+    pub local: PathBuf,
+}
+
+impl Binaries {
+    /// Builds both in cargo's `dev` profile, once for this process.
+    pub fn for_tests() -> Result<&'static Self, KitError> {
+        static BUILT: OnceLock<Result<Binaries, String>> = OnceLock::new();
+        BUILT
+            .get_or_init(|| Self::build("dev").map_err(|error| error.to_string()))
+            .as_ref()
+            .map_err(|problem| KitError::Build(problem.clone()))
+    }
+
+    /// Builds both in a profile. Cargo's own progress and errors go to stderr.
+    pub fn build(profile: &str) -> Result<Self, KitError> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let output = Command::new(&cargo)
+            .current_dir(workspace())
+            .args(["build", "--profile", profile, "--bins"])
+            .args(["--package", "iot-jobs-agent", "--package", "iot-jobs-local"])
+            .args(["--message-format", "json-render-diagnostics"])
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|source| KitError::Start {
+                program: cargo.into(),
+                source,
+            })?;
+        if !output.status.success() {
+            return Err(KitError::Build(output.status.to_string()));
+        }
+        let messages = String::from_utf8_lossy(&output.stdout);
+        let find = |name: &str| {
+            executable(&messages, name)
+                .ok_or_else(|| KitError::Build(format!("cargo named no executable {name}")))
+        };
+        Ok(Self {
+            agent: find("iot-jobs-agent")?,
+            local: find("iot-jobs-local")?,
+        })
+    }
+}
+
+/// The directory of the workspace's `Cargo.toml`.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
+}
+
+/// Finds the executable of a binary target in cargo's messages.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message.pointer("/target/name").and_then(|n| n.as_str()) == Some(name))
+        .find_map(|message| message.pointer("/executable")?.as_str().map(PathBuf::from))
+}
