@@ -15,6 +15,10 @@ use crate::{Binaries, KitError, Service, at, wait_for};
 
 /// Bytes of the image in slot A of a new device.
 const FIRST_IMAGE: usize = 4096;
+/// What the agent logs once the broker granted its subscriptions.
+const SUBSCRIBED: &str = "subscribed";
+/// How long that may take.
+const SUBSCRIBE_WITHIN: Duration = Duration::from_secs(20);
 
 /// How to make a device.
 #[derive(Debug, Clone)]
@@ -54,6 +58,7 @@ pub struct Device {
     agent: PathBuf,
     directory: PathBuf,
     boots: u32,
+    port: u16,
     process: Option<Process>,
     _temporary: Option<TempDir>,
 }
@@ -66,7 +71,9 @@ impl Device {
         options: DeviceOptions,
     ) -> Result<Self, KitError> {
         let (directory, temporary) = directory(options.directory.clone())?;
+        let port = options.port.unwrap_or(service.ready().mqtt.port);
         let mut device = Self {
+            port,
             options,
             agent: binaries.agent.clone(),
             directory,
@@ -88,6 +95,42 @@ impl Device {
             configuration(&device.options, port, &device.path("reboot-requested")).as_bytes(),
         )?;
         Ok(device)
+    }
+
+    /// Takes another broker's credentials.
+    pub fn use_credentials(
+        &self,
+        certificate: &Path,
+        key: &Path,
+        root: &Path,
+    ) -> Result<(), KitError> {
+        for (from, to) in [
+            (certificate, "certificate.pem"),
+            (key, "private.key"),
+            (root, "broker-ca.pem"),
+        ] {
+            self.write(to, &fs::read(from).map_err(at(from))?)?;
+        }
+        let path = self.path("agent.toml");
+        let text = fs::read_to_string(&path).map_err(at(&path))?;
+        self.write(
+            "agent.toml",
+            text.replacen("root_ca = \"ca.pem\"", "root_ca = \"broker-ca.pem\"", 1)
+                .as_bytes(),
+        )
+    }
+
+    /// Waits until the agent listens for jobs: one that comes then is seen at once.
+    pub fn wait_subscribed(&mut self) -> Result<(), KitError> {
+        match &self.process {
+            Some(process) => process.wait_line(SUBSCRIBED, SUBSCRIBE_WITHIN).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// The port that it connects to.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// A file of the device.

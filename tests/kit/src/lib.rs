@@ -9,6 +9,7 @@ pub mod aws;
 pub mod binaries;
 pub mod device;
 pub mod image;
+pub mod mosquitto;
 pub mod process;
 pub mod proxy;
 pub mod service;
@@ -17,8 +18,9 @@ pub mod wait;
 pub use aws::{Aws, AwsError, NewJob};
 pub use binaries::Binaries;
 pub use device::{Device, DeviceOptions};
+pub use mosquitto::Mosquitto;
 pub use proxy::Proxy;
-pub use service::{Service, ServiceOptions};
+pub use service::{Service, ServiceOptions, scratch};
 pub use wait::wait_for;
 
 use std::io;

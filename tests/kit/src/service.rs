@@ -171,10 +171,15 @@ pub(crate) fn directory(named: Option<PathBuf>) -> Result<(PathBuf, Option<TempD
             Ok((directory, None))
         }
         None => {
-            let temporary = tempfile::tempdir().map_err(at(std::env::temp_dir()))?;
+            let temporary = scratch()?;
             Ok((temporary.path().to_path_buf(), Some(temporary)))
         }
     }
+}
+
+/// A directory that goes away with its owner.
+pub fn scratch() -> Result<TempDir, KitError> {
+    tempfile::tempdir().map_err(at(std::env::temp_dir()))
 }
 
 impl core::fmt::Debug for Credentials {

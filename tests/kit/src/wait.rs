@@ -1,7 +1,8 @@
 //! Waits for something outside this process to become true.
 
+use core::time::Duration;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(10);
