@@ -9,7 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::process::{OnLine, Process};
+use crate::process::{Process, Verdict, Watch};
 use crate::service::directory;
 use crate::{Binaries, KitError, Service, at, wait_for};
 
@@ -60,6 +60,7 @@ pub struct Device {
     boots: u32,
     port: u16,
     process: Option<Process>,
+    watch: Option<Watch>,
     _temporary: Option<TempDir>,
 }
 
@@ -79,6 +80,7 @@ impl Device {
             directory,
             boots: 0,
             process: None,
+            watch: None,
             _temporary: temporary,
         };
         let credentials = service.credentials(&device.options.thing)?;
@@ -145,11 +147,6 @@ impl Device {
 
     /// Starts the agent.
     pub fn power_on(&mut self) -> Result<(), KitError> {
-        self.power_on_watched(None)
-    }
-
-    /// Starts the agent; `on_line` sees each line of its log and may pull the power there.
-    pub fn power_on_watched(&mut self, on_line: Option<OnLine>) -> Result<(), KitError> {
         let mut command = Command::new(&self.agent);
         command
             .arg("run")
@@ -158,8 +155,14 @@ impl Device {
         command
             .env("IOT_JOBS_LOG", &self.options.log)
             .env_remove("JOURNAL_STREAM");
-        self.process = Some(Process::start(command, &self.path("agent.log"), on_line)?);
+        let log = self.path("agent.log");
+        self.process = Some(Process::start(command, &log, self.watch.clone())?);
         Ok(())
+    }
+
+    /// Lets `watch` see each line that the agent logs from its next start on; it may pull the power there.
+    pub fn watch(&mut self, watch: impl FnMut(&str) -> Verdict + Send + 'static) {
+        self.watch = Some(Watch::new(watch));
     }
 
     /// kill -9.
@@ -177,6 +180,12 @@ impl Device {
     /// The last lines of the agent's log.
     pub fn tail(&self) -> String {
         self.process.as_ref().map(Process::tail).unwrap_or_default()
+    }
+
+    /// All that the agent ever logged.
+    pub fn log(&self) -> Result<String, KitError> {
+        let path = self.path("agent.log");
+        fs::read_to_string(&path).map_err(at(&path))
     }
 
     /// Whether the agent asked for a reboot.

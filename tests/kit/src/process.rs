@@ -1,5 +1,6 @@
 //! A child process whose log lines are kept, and whose power can be pulled at any of them.
 
+use core::fmt;
 use core::time::Duration;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
@@ -12,8 +13,28 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{KitError, at, wait_for};
 
-/// What is done when a line of the log appears.
-pub type OnLine = Box<dyn FnMut(usize, &str) -> Verdict + Send>;
+/// Sees each line of a log, of one process after the other.
+#[derive(Clone)]
+pub struct Watch(Arc<Mutex<Look>>);
+
+type Look = dyn FnMut(&str) -> Verdict + Send;
+
+impl Watch {
+    /// Calls `look` for each line.
+    pub fn new(look: impl FnMut(&str) -> Verdict + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(look)))
+    }
+
+    fn look(&self, line: &str) -> Verdict {
+        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(line)
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
 
 /// What happens to a process after a line of its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +55,7 @@ pub struct Process {
 
 impl Process {
     /// Starts `command`; what it writes to stderr is kept, and appended to `log`.
-    pub fn start(
-        mut command: Command,
-        log: &Path,
-        mut on_line: Option<OnLine>,
-    ) -> Result<Self, KitError> {
+    pub fn start(mut command: Command, log: &Path, watch: Option<Watch>) -> Result<Self, KitError> {
         let program = PathBuf::from(command.get_program());
         let mut file = OpenOptions::new()
             .create(true)
@@ -60,11 +77,10 @@ impl Process {
             let kept = Arc::clone(&lines);
             thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                    let number = lock(&kept).len();
-                    if let Some(on_line) = &mut on_line
-                        && on_line(number, &line) == Verdict::Kill
-                        && let Some(pid) = pid
-                    {
+                    let verdict = watch
+                        .as_ref()
+                        .map_or(Verdict::Live, |watch| watch.look(&line));
+                    if let (Verdict::Kill, Some(pid)) = (verdict, pid) {
                         let _ = kill_process(pid, Signal::KILL);
                     }
                     let _ = writeln!(file, "{line}");
