@@ -18,7 +18,7 @@ first_job --image "$work/firmware.bin" --version 1.2.4 --sha256 "$(printf '0%.0s
 [ "$(grep slot-b <<<"$running")" = "$(sha256sum "$DEVICE_DIRECTORY/slot-b.img")" ] ||
     { echo "the running slot changed" >&2; exit 1; }
 first_job --document '{"operation":"no-such"}' --expect REJECTED --within 1
-curl -sS -f -X POST "$AWS_ENDPOINT_URL/_local/faults" -d '{"download":{"bytesPerSecond":8388608}}' -o /dev/null
+curl -sS -f -X POST "$AWS_ENDPOINT_URL/_local/faults" -d '{"allDownloads":{"bytesPerSecond":8388608}}' -o /dev/null
 first_job --image "$work/big.bin" --cancel-after 2 --expect CANCELED
 curl -sS -f -X POST "$AWS_ENDPOINT_URL/_local/faults" -d '{}' -o /dev/null
 first_job --image "$work/firmware.bin" --version 1.2.5 --namespace acme --expect SUCCEEDED

@@ -107,6 +107,23 @@ impl Scene {
             })
     }
 
+    /// Waits until the job reports bytes.
+    pub fn progress_of(&self, job: &str) -> Result<(), KitError> {
+        let bytes = || {
+            self.aws
+                .execution(THING, job)
+                .ok()
+                .filter(|e| !e.detail("bytes").is_empty())
+        };
+        wait_for(WITHIN, bytes)
+            .map(drop)
+            .ok_or_else(|| KitError::Timeout {
+                what: format!("progress of {job}"),
+                seconds: WITHIN.as_secs(),
+                log: self.device.tail(),
+            })
+    }
+
     /// The execution as it stands.
     pub fn execution(&self, job: &str) -> Result<Execution, KitError> {
         self.aws

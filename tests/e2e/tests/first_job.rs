@@ -2,10 +2,9 @@
 
 use core::time::Duration;
 
-use iot_jobs_e2e::{Scene, THING, WITHIN};
+use iot_jobs_e2e::Scene;
 use iot_jobs_kit::image::Image;
 use iot_jobs_kit::wait::Stopwatch;
-use iot_jobs_kit::wait_for;
 use serde_json::json;
 
 const MIB: usize = 1 << 20;
@@ -64,18 +63,12 @@ fn a_forced_cancel_stops_the_download() {
     let mut scene = Scene::powered(|_| {}).unwrap();
     scene
         .service
-        .fault(&json!({"download": {"bytesPerSecond": 256 * 1024}}))
+        .fault(&json!({"allDownloads": {"bytesPerSecond": 256 * 1024}}))
         .unwrap();
     let job = scene
         .firmware_job(&Image::new(1, 64 * MIB), |_| {})
         .unwrap();
-    let aws = scene.aws.clone();
-    wait_for(WITHIN, || {
-        aws.execution(THING, &job)
-            .ok()
-            .filter(|e| !e.detail("bytes").is_empty())
-    })
-    .expect("progress");
+    scene.progress_of(&job).unwrap();
 
     scene.aws.cancel_job(&job, true).unwrap();
 
@@ -149,17 +142,24 @@ fn a_file_is_downloaded_verified_and_put_in_place_with_its_mode() {
 #[test]
 fn an_expired_url_is_renewed_and_the_download_goes_on() {
     let mut scene = Scene::powered(|_| {}).unwrap();
+    let slow = json!({"bytesPerSecond": 2 * MIB, "closeAfterBytes": 2 * MIB});
     scene
         .service
-        .fault(&json!({"download": {"closeAfterBytes": MIB, "expireUrls": true}}))
+        .fault(&json!({"nextDownloads": [slow]}))
         .unwrap();
     let image = Image::new(3, 4 * MIB);
     let job = scene.firmware_job(&image, |_| {}).unwrap();
+    scene.progress_of(&job).unwrap();
+    scene.service.advance_clock(400).unwrap();
 
     let end = scene.end_of(&job).unwrap();
 
     assert_eq!(end.status(), "SUCCEEDED", "{end:?}");
     assert_eq!(scene.slot("slot-b.img", image.bytes.len()), image.bytes);
+    assert!(
+        scene.device.log().unwrap().contains("renew"),
+        "the URL was renewed"
+    );
 }
 
 #[test]
@@ -167,17 +167,11 @@ fn an_agent_told_to_stop_stops_within_seconds_and_the_job_goes_on_after_its_star
     let mut scene = Scene::powered(|_| {}).unwrap();
     scene
         .service
-        .fault(&json!({"download": {"bytesPerSecond": MIB}}))
+        .fault(&json!({"allDownloads": {"bytesPerSecond": MIB}}))
         .unwrap();
     let image = Image::new(4, 4 * MIB);
     let job = scene.firmware_job(&image, |_| {}).unwrap();
-    let aws = scene.aws.clone();
-    wait_for(WITHIN, || {
-        aws.execution(THING, &job)
-            .ok()
-            .filter(|e| !e.detail("bytes").is_empty())
-    })
-    .expect("progress");
+    scene.progress_of(&job).unwrap();
 
     let status = scene
         .device

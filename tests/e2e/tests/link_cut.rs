@@ -25,7 +25,7 @@ fn a_download_cut_again_and_again_fetches_at_most_a_chunk_twice_each_time() {
     let mut scene = Scene::powered(|_| {}).unwrap();
     scene
         .service
-        .fault(&json!({"download": {"closeAfterBytes": 3 << 20, "times": 3}}))
+        .fault(&json!({"nextDownloads": vec![json!({"closeAfterBytes": 3 << 20}); 3]}))
         .unwrap();
     let image = Image::new(12, 16 << 20);
     let job = scene.firmware_job(&image, |_| {}).unwrap();
@@ -41,7 +41,7 @@ fn a_status_that_could_not_be_sent_is_held_until_the_link_is_back() {
     let mut scene = Scene::powered(|_| {}).unwrap();
     scene
         .service
-        .fault(&json!({"download": {"bytesPerSecond": 2 << 20}}))
+        .fault(&json!({"allDownloads": {"bytesPerSecond": 2 << 20}}))
         .unwrap();
     let file = Image::new(13, 2 << 20);
     let target = scene.device.path("files/held.bin");

@@ -151,13 +151,22 @@ impl Service {
         serde_json::from_value(made).map_err(|error| KitError::Build(format!("{call}: {error}")))
     }
 
-    /// Sets a fault of the artifact server, as `/_local/faults` documents them.
-    pub fn fault(&self, fault: &Value) -> Result<(), KitError> {
+    /// Sets the faults of the artifact server, as `/_local/faults` documents them.
+    pub fn fault(&self, faults: &Value) -> Result<(), KitError> {
+        self.admin("/_local/faults", faults)
+    }
+
+    /// Steps the service's clock.
+    pub fn advance_clock(&self, seconds: u64) -> Result<(), KitError> {
+        self.admin("/_local/clock", &json!({"advance": seconds}))
+    }
+
+    fn admin(&self, path: &str, body: &Value) -> Result<(), KitError> {
         self.aws()
-            .call("iot", "POST", "/_local/faults", Some(fault))
+            .call("iot", "POST", path, Some(body))
             .map(drop)
             .map_err(|source| KitError::Aws {
-                call: format!("the fault {fault}"),
+                call: format!("{path} {body}"),
                 source,
             })
     }
