@@ -8,6 +8,7 @@ use iot_jobs_kit::aws::Execution;
 use iot_jobs_kit::image::Image;
 use iot_jobs_kit::{
     Aws, Binaries, Device, DeviceOptions, KitError, NewJob, Proxy, Service, ServiceOptions,
+    wait_for,
 };
 use serde_json::{Value, json};
 
