@@ -6,3 +6,4 @@ pub mod broker;
 pub mod clock;
 pub mod device;
 pub mod model;
+pub mod pki;
