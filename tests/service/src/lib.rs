@@ -6,4 +6,5 @@ pub mod broker;
 pub mod clock;
 pub mod device;
 pub mod model;
+pub mod pki;
 pub mod shared;
