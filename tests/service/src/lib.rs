@@ -8,4 +8,5 @@ pub mod device;
 pub mod http;
 pub mod model;
 pub mod pki;
+pub mod service;
 pub mod shared;

@@ -100,7 +100,7 @@ async fn describe_endpoint(
 ) -> Answered<Endpoint> {
     match asked.endpoint_type.as_deref() {
         None | Some("iot:Data" | "iot:Data-ATS" | "iot:Jobs") => Ok(Answer(Endpoint {
-            endpoint_address: service.mqtt.0.clone(),
+            endpoint_address: service.mqtt.host.clone(),
         })),
         Some(other) => Err(ApiError::invalid_request(format!(
             "The endpoint type {other} is not valid."

@@ -161,12 +161,11 @@ async fn certificate(
             PkiError::InvalidThingName => ApiError::invalid_request(error.to_string()),
             error => ApiError::internal(error.to_string()),
         })?;
-    let (endpoint, port) = service.mqtt.clone();
     Ok(Answer(Certificate {
         certificate_pem: issued.certificate_pem,
         private_key: issued.private_key_pem,
         ca_pem: service.pki.ca_pem().to_owned(),
-        endpoint,
-        port,
+        endpoint: service.mqtt.host.clone(),
+        port: service.mqtt.port,
     }))
 }

@@ -11,7 +11,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /_local/health` | `{"status": "ok"}` |
-//! | `GET /_local/status` | the numbers of things and jobs, and the clock |
+//! | `GET /_local/status` | the version, the clock, and the connections of devices |
 //! | `GET /_local/ca.pem` | the certificate authority that devices must trust |
 //! | `POST /_local/things/THING/certificate` | `certificatePem`, `privateKey`, `caPem`, `endpoint`, `port` |
 //! | `GET /_local/clock` | `{"now": SECONDS}` |
@@ -38,11 +38,13 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
 use crate::artifacts::Artifacts;
+use crate::broker::Broker;
 use crate::model::Model;
 use crate::model::error::ControlError;
 use crate::model::names::Scope;
 use crate::model::time::Timestamp;
 use crate::pki::Pki;
+use crate::service::MqttAddress;
 use crate::shared::Shared;
 
 use error::ApiError;
@@ -55,14 +57,16 @@ pub struct Backend {
     pub shared: Shared,
     /// Buckets and objects.
     pub artifacts: Artifacts,
+    /// Whose connections the status lists.
+    pub broker: Broker,
     /// Issues the things' certificates.
     pub pki: Arc<Pki>,
     /// The account of every ARN.
     pub account: String,
     /// The region of requests that name none.
     pub region: String,
-    /// Where devices reach the broker: host and port.
-    pub mqtt: (String, u16),
+    /// Where devices reach the broker.
+    pub mqtt: MqttAddress,
 }
 
 impl Backend {
