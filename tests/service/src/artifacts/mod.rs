@@ -12,12 +12,18 @@ mod download;
 mod error;
 mod faults;
 mod list;
+mod multipart;
+mod object;
 mod presign;
 mod range;
+mod reply;
 mod routes;
 mod store;
 mod upload;
 mod xml;
+
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 use core::time::Duration;

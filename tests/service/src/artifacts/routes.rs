@@ -4,28 +4,19 @@
 use std::collections::BTreeMap;
 
 use axum::body::Body;
-use axum::http::header::{
-    ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST,
-    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
-    LOCATION, RANGE,
-};
-use axum::http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request,
-};
+use axum::http::header::{AUTHORIZATION, HOST, LOCATION};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, request};
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
 use super::presign::{SignedRequest, is_presigned, verify};
-use super::range::Range;
-use super::store::{Object, Upload};
-use super::xml::{self, NAMESPACE, Writer};
-use super::{Artifacts, DownloadFault, Inner, S3Error, date, download, list, upload};
+use super::reply::{document, status, stored, text};
+use super::xml::{NAMESPACE, Writer};
+use super::{Artifacts, Inner, S3Error, list, upload};
 use crate::model::time::Timestamp;
 
 /// The XML that a client may send: a list of parts is the longest.
-const MAX_XML_BYTES: usize = 2 << 20;
-const XML: HeaderValue = HeaderValue::from_static("application/xml");
-const MAX_PART_NUMBER: u16 = 10_000;
+pub(super) const MAX_XML_BYTES: usize = 2 << 20;
 
 impl Artifacts {
     /// Answers one request of S3's API.
@@ -49,13 +40,13 @@ impl Artifacts {
 }
 
 /// A request's place and parameters.
-struct Call<'a> {
-    head: &'a request::Parts,
-    bucket: String,
-    key: String,
-    query: BTreeMap<String, String>,
-    presigned: bool,
-    now: u64,
+pub(super) struct Call<'a> {
+    pub(super) head: &'a request::Parts,
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) query: BTreeMap<String, String>,
+    pub(super) presigned: bool,
+    pub(super) now: u64,
 }
 
 impl<'a> Call<'a> {
@@ -86,7 +77,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    fn parameter(&self, name: &str) -> Option<&str> {
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)
     }
 
@@ -95,7 +86,7 @@ impl<'a> Call<'a> {
     }
 
     /// Refuses what would be silently ignored: `?acl` must not list a bucket.
-    fn allow(&self, parameters: &[&str]) -> Result<(), S3Error> {
+    pub(super) fn allow(&self, parameters: &[&str]) -> Result<(), S3Error> {
         let is_known =
             |name: &str| parameters.contains(&name) || name == "x-id" || name.starts_with("X-Amz-");
         let query = self.query.keys().find(|name| !is_known(name));
@@ -232,155 +223,6 @@ impl Inner {
         };
         list::objects(&self.store, &call.bucket, &request).map(document)
     }
-
-    async fn multipart(&self, call: &Call<'_>, body: Body) -> Result<Response<Body>, S3Error> {
-        call.allow(&["uploads", "uploadId", "partNumber"])?;
-        let (bucket, key) = (&call.bucket, &call.key);
-        let id = call.parameter("uploadId");
-        match (&call.head.method, id) {
-            (&Method::POST, None) => {
-                let id = Uuid::new_v4().simple().to_string();
-                let headers = upload::kept(&call.head.headers);
-                let upload = Upload {
-                    bucket: bucket.clone(),
-                    key: key.clone(),
-                    headers,
-                    parts: BTreeMap::new(),
-                };
-                self.store.begin_upload(id.clone(), upload)?;
-                let mut xml = Writer::new();
-                xml.open("InitiateMultipartUploadResult", Some(NAMESPACE))
-                    .element("Bucket", bucket);
-                xml.element("Key", key)
-                    .element("UploadId", &id)
-                    .close("InitiateMultipartUploadResult");
-                Ok(document(xml.finish()))
-            }
-            (&Method::PUT, Some(id)) => {
-                self.store.upload(id, bucket, key)?;
-                let number = call
-                    .parameter("partNumber")
-                    .and_then(|number| number.parse().ok());
-                let number = number.filter(|number| (1..=MAX_PART_NUMBER).contains(number));
-                let number = number.ok_or_else(|| S3Error::InvalidArgument {
-                    reason: "Part number must be an integer between 1 and 10000, inclusive"
-                        .to_owned(),
-                })?;
-                let part = upload::receive(&self.store, &call.head.headers, body, call.now).await?;
-                let response = stored(&part);
-                self.store.put_part(id, number, part)?;
-                Ok(response)
-            }
-            (&Method::POST, Some(id)) => self.complete(call, id, body).await,
-            (&Method::DELETE, Some(id)) => {
-                self.store.upload(id, bucket, key)?;
-                self.store.end_upload(id);
-                Ok(status(StatusCode::NO_CONTENT))
-            }
-            _ => Err(S3Error::MethodNotAllowed),
-        }
-    }
-
-    /// Joins the parts that the request lists into one object.
-    async fn complete(
-        &self,
-        call: &Call<'_>,
-        id: &str,
-        body: Body,
-    ) -> Result<Response<Body>, S3Error> {
-        let upload = self.store.upload(id, &call.bucket, &call.key)?;
-        let request = upload::small(body, MAX_XML_BYTES).await?;
-        let request = core::str::from_utf8(&request).map_err(|_| S3Error::MalformedXml)?;
-        let mut parts = Vec::new();
-        for part in xml::elements(request, "Part") {
-            let number = xml::elements(part, "PartNumber")
-                .next()
-                .and_then(|number| number.trim().parse().ok());
-            let number: u16 = number.ok_or(S3Error::MalformedXml)?;
-            let etag = xml::elements(part, "ETag")
-                .next()
-                .map(xml::text)
-                .ok_or(S3Error::MalformedXml)?;
-            let stored = upload.parts.get(&number).ok_or(S3Error::InvalidPart)?;
-            if stored.etag.trim_matches('"') != etag.trim().trim_matches('"') {
-                return Err(S3Error::InvalidPart);
-            }
-            parts.push(stored);
-        }
-        if parts.is_empty() {
-            return Err(S3Error::MalformedXml);
-        }
-
-        let written = self.store.join(&parts).await?;
-        let etag = format!("\"{}-{}\"", written.etag.trim_matches('"'), parts.len());
-        let (content, headers) = (written.content, upload.headers);
-        let object = Object {
-            content,
-            etag: etag.clone(),
-            modified: call.now,
-            headers,
-            checksum: None,
-        };
-        self.store.put(&call.bucket, &call.key, object)?;
-        self.store.end_upload(id);
-        let mut xml = Writer::new();
-        xml.open("CompleteMultipartUploadResult", Some(NAMESPACE))
-            .element("Location", call.head.uri.path());
-        xml.element("Bucket", &call.bucket)
-            .element("Key", &call.key)
-            .element("ETag", &etag);
-        xml.close("CompleteMultipartUploadResult");
-        Ok(document(xml.finish()))
-    }
-
-    async fn object(&self, call: &Call<'_>) -> Result<Response<Body>, S3Error> {
-        let is_get = call.head.method == Method::GET;
-        let fault = if is_get && call.presigned {
-            self.faults().next_download()
-        } else {
-            DownloadFault::default()
-        };
-        if let Some(status) = fault
-            .status
-            .and_then(|status| StatusCode::from_u16(status).ok())
-        {
-            return Err(S3Error::Fault { status });
-        }
-        let object = self.store.object(&call.bucket, &call.key)?;
-        let headers = &call.head.headers;
-        if !conditions_hold(headers, &object)? {
-            let mut response = described(&object);
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            return Ok(response);
-        }
-
-        let mut response = described(&object);
-        let size = object.content.size;
-        let (first, len) = match requested_range(headers, &object) {
-            Range::Whole => {
-                checksum_header(&mut response, headers, &object);
-                (0, size)
-            }
-            Range::Unsatisfiable => return Err(S3Error::InvalidRange { size }),
-            Range::Part { first, last } => {
-                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-                insert(
-                    &mut response,
-                    CONTENT_RANGE,
-                    &format!("bytes {first}-{last}/{size}"),
-                );
-                (first, last - first + 1)
-            }
-        };
-        response
-            .headers_mut()
-            .insert(CONTENT_LENGTH, HeaderValue::from(len));
-        if is_get {
-            *response.body_mut() =
-                download::body(object.content.open().await?, first, len, fault).await?;
-        }
-        Ok(response)
-    }
 }
 
 /// Whether the request may be answered at all: presigned queries are verified, signed headers believed.
@@ -406,109 +248,4 @@ fn authorize(head: &request::Parts, now: u64) -> Result<(), S3Error> {
     } else {
         Err(S3Error::AccessDenied)
     }
-}
-
-/// Evaluates preconditions in the order of RFC 9110, 13.2.2. `false` means 304.
-fn conditions_hold(headers: &HeaderMap, object: &Object) -> Result<bool, S3Error> {
-    let matches = |list: &str| {
-        list.split(',')
-            .any(|tag| tag.trim() == "*" || tag.trim() == object.etag)
-    };
-    let since = |name: HeaderName| text(headers, name.as_str()).and_then(date::parse_http);
-    let holds = match text(headers, IF_MATCH.as_str()) {
-        Some(list) => matches(list),
-        None => since(IF_UNMODIFIED_SINCE).is_none_or(|date| object.modified <= date),
-    };
-    if !holds {
-        return Err(S3Error::PreconditionFailed);
-    }
-    Ok(match text(headers, IF_NONE_MATCH.as_str()) {
-        Some(list) => !matches(list),
-        None => since(IF_MODIFIED_SINCE).is_none_or(|date| object.modified > date),
-    })
-}
-
-fn requested_range(headers: &HeaderMap, object: &Object) -> Range {
-    let Some(range) = text(headers, RANGE.as_str()) else {
-        return Range::Whole;
-    };
-    let unchanged = text(headers, IF_RANGE.as_str()).is_none_or(|validator| {
-        validator == object.etag || date::parse_http(validator) == Some(object.modified)
-    });
-    if unchanged {
-        Range::parse(range, object.content.size)
-    } else {
-        Range::Whole
-    }
-}
-
-fn described(object: &Object) -> Response<Body> {
-    let mut response = status(StatusCode::OK);
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("binary/octet-stream"),
-    );
-    response
-        .headers_mut()
-        .insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    for (name, value) in &object.headers {
-        response.headers_mut().insert(name, value.clone());
-    }
-    insert(&mut response, ETAG, &object.etag);
-    insert(&mut response, LAST_MODIFIED, &date::http(object.modified));
-    response
-}
-
-fn checksum_header(response: &mut Response<Body>, headers: &HeaderMap, object: &Object) {
-    let asked = text(headers, "x-amz-checksum-mode")
-        .is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"));
-    if let Some(checksum) = object.checksum.as_ref().filter(|_| asked) {
-        insert(
-            response,
-            HeaderName::from_static(checksum.algorithm.header()),
-            &checksum.value,
-        );
-        insert(
-            response,
-            HeaderName::from_static("x-amz-checksum-type"),
-            "FULL_OBJECT",
-        );
-    }
-}
-
-/// The answer to PutObject and UploadPart.
-fn stored(object: &Object) -> Response<Body> {
-    let mut response = status(StatusCode::OK);
-    insert(&mut response, ETAG, &object.etag);
-    if let Some(checksum) = &object.checksum {
-        insert(
-            &mut response,
-            HeaderName::from_static(checksum.algorithm.header()),
-            &checksum.value,
-        );
-    }
-    response
-}
-
-fn document(xml: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(xml));
-    response.headers_mut().insert(CONTENT_TYPE, XML);
-    response
-}
-
-fn status(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
-}
-
-/// Sets a header to a value made here; one that HTTP cannot carry is left out.
-fn insert(response: &mut Response<Body>, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
-    }
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }
