@@ -5,20 +5,37 @@
 //! for a device is appended to the effects, which [`Model::take_effects`] hands over. Time that
 //! passes by itself is told with [`Model::advance`] when [`Model::next_deadline`] is due.
 
+mod create;
+mod details;
+mod device_plane;
 pub mod document;
 pub mod error;
+mod execution;
+mod executions;
+mod groups;
+mod job;
+mod jobs;
+mod ledger;
 pub mod names;
 pub mod operation;
+mod page;
+mod registry;
 pub mod request;
 pub mod status;
 pub mod time;
+mod validate;
 pub mod view;
 
-use names::{JobId, NamespaceId, Scope, ThingName};
-use operation::{JobExecution, Pending};
-use time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 
-use error::ControlError;
+use execution::ExecutionId;
+use groups::Group;
+use job::Job;
+use ledger::Queue;
+use names::{GroupName, JobId, NamespaceId, ThingName};
+use operation::{JobExecution, Pending};
+use registry::Thing;
+use time::Timestamp;
 
 /// Choices where AWS's behaviour is unknown, or where tests want more than AWS does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,7 +76,16 @@ pub enum Effect {
 #[derive(Debug, Default)]
 pub struct Model {
     knobs: Knobs,
+    things: BTreeMap<ThingName, Thing>,
+    groups: BTreeMap<GroupName, Group>,
+    jobs: BTreeMap<JobId, Job>,
+    /// What the executions in `jobs` mean for each thing.
+    queues: BTreeMap<ThingName, Queue>,
+    /// The executions in `jobs` that will time out.
+    deadlines: BTreeSet<(Timestamp, ExecutionId)>,
     effects: Vec<Effect>,
+    /// How many things, groups, jobs and executions were made: tells their order.
+    made: u64,
 }
 
 impl Model {
@@ -83,70 +109,16 @@ impl Model {
 
     /// When [`Model::advance`] has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        unimplemented!()
+        self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
     /// Ends the executions whose timers have run out at `now`.
-    pub fn advance(&mut self, _now: Timestamp) {
-        unimplemented!()
+    pub fn advance(&mut self, now: Timestamp) {
+        self.fire_timers(now);
     }
-}
 
-macro_rules! planned {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
-        impl Model { $( $(#[$doc])* pub fn $name(&mut self, $($arg: $ty),*) -> Result<$out, ControlError> { $(let _ = $arg;)* unimplemented!() } )* }
-    };
-}
-
-planned! {
-    /// CreateThing.
-    create_thing(scope: &Scope, request: request::CreateThing, now: Timestamp) -> view::ThingIdentity;
-    /// DescribeThing.
-    describe_thing(scope: &Scope, name: &str) -> view::ThingDescription;
-    /// ListThings.
-    list_things(scope: &Scope, request: &request::ListThings) -> view::ThingList;
-    /// UpdateThing.
-    update_thing(request: request::UpdateThing) -> ();
-    /// DeleteThing.
-    delete_thing(name: &str, expected_version: Option<i64>, now: Timestamp) -> ();
-    /// CreateThingGroup.
-    create_thing_group(scope: &Scope, request: request::CreateThingGroup, now: Timestamp) -> view::GroupIdentity;
-    /// DescribeThingGroup.
-    describe_thing_group(scope: &Scope, name: &str) -> view::GroupDescription;
-    /// ListThingGroups.
-    list_thing_groups(scope: &Scope, request: &request::ListThingGroups) -> view::GroupList;
-    /// DeleteThingGroup.
-    delete_thing_group(name: &str, expected_version: Option<i64>) -> ();
-    /// AddThingToThingGroup.
-    add_thing_to_thing_group(scope: &Scope, request: &request::GroupMembership) -> ();
-    /// RemoveThingFromThingGroup.
-    remove_thing_from_thing_group(scope: &Scope, request: &request::GroupMembership) -> ();
-    /// ListThingsInThingGroup.
-    list_things_in_thing_group(request: &request::ListThingsInThingGroup) -> view::MemberList;
-    /// ListThingGroupsForThing.
-    list_thing_groups_for_thing(scope: &Scope, name: &str, page: &request::PageRequest) -> view::GroupList;
-    /// ListTagsForResource.
-    list_tags_for_resource(scope: &Scope, arn: &str) -> view::TagList;
-    /// CreateJob. If `document_source` is set, so must be `fetched`.
-    create_job(scope: &Scope, request: request::CreateJob, now: Timestamp) -> view::JobReference;
-    /// DescribeJob.
-    describe_job(scope: &Scope, id: &str) -> view::JobDescription;
-    /// ListJobs.
-    list_jobs(scope: &Scope, request: &request::ListJobs) -> view::JobList;
-    /// CancelJob.
-    cancel_job(scope: &Scope, request: request::CancelJob, now: Timestamp) -> view::JobReference;
-    /// DeleteJob.
-    delete_job(request: &request::DeleteJob, now: Timestamp) -> ();
-    /// GetJobDocument.
-    job_document(id: &str) -> view::JobDocument;
-    /// DescribeJobExecution of the control plane.
-    describe_job_execution(scope: &Scope, request: &request::DescribeJobExecution, now: Timestamp) -> view::JobExecutionDescription;
-    /// ListJobExecutionsForJob.
-    list_job_executions_for_job(scope: &Scope, request: &request::ListJobExecutionsForJob) -> view::JobExecutionsForJob;
-    /// ListJobExecutionsForThing.
-    list_job_executions_for_thing(request: &request::ListJobExecutionsForThing) -> view::JobExecutionsForThing;
-    /// CancelJobExecution.
-    cancel_job_execution(request: request::CancelJobExecution, now: Timestamp) -> ();
-    /// DeleteJobExecution.
-    delete_job_execution(request: &request::DeleteJobExecution, now: Timestamp) -> ();
+    fn next_order(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
 }

@@ -8,10 +8,18 @@ use core::fmt;
 
 use serde::Serialize;
 
-/// Characters of job ids and namespaces, as AWS prints them in its messages.
-pub(super) const PLAIN_PATTERN: &str = "[a-zA-Z0-9_-]+";
-/// Characters of thing and group names, as AWS prints them in its messages.
-pub(super) const COLON_PATTERN: &str = "[a-zA-Z0-9:_-]+";
+use super::validate::Pattern;
+
+/// Characters of job ids and namespaces.
+pub(super) const PLAIN: Pattern = Pattern {
+    printed: "[a-zA-Z0-9_-]+",
+    allows: is_plain_char,
+};
+/// Characters of thing and group names, and of the keys of status details.
+pub(super) const WITH_COLON: Pattern = Pattern {
+    printed: "[a-zA-Z0-9:_-]+",
+    allows: is_colon_char,
+};
 /// Longest thing or group name.
 pub(super) const MAX_THING_NAME: usize = 128;
 /// Longest job id.
@@ -70,7 +78,7 @@ name!(
 );
 
 /// Whether `c` may stand in a job id or namespace.
-pub(super) fn is_plain_char(c: char) -> bool {
+fn is_plain_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
 }
 

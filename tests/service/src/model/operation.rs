@@ -6,12 +6,12 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Model;
 use super::document::{Document, Presign};
 use super::error::DeviceError;
-use super::names::{JobId, NamespaceId, ThingName};
+use super::names::{JobId, ThingName};
 use super::status::{ExecutionState, ExecutionStatus, StatusDetails};
 use super::time::Timestamp;
+use super::validate::Violations;
 
 /// StartNextPendingJobExecution, as it arrives.
 #[derive(Debug, Clone, Default)]
@@ -52,22 +52,105 @@ pub struct Update {
 
 impl StartNext {
     /// Reads the request from its body.
-    pub fn parse(_body: &Map<String, Value>) -> Result<Self, DeviceError> {
-        unimplemented!()
+    pub fn parse(body: &Map<String, Value>) -> Result<Self, DeviceError> {
+        let mut members = Members::of(body);
+        let request = Self {
+            status_details: members.value("statusDetails"),
+            step_timeout_in_minutes: members.number("stepTimeoutInMinutes"),
+        };
+        members.finish(request)
     }
 }
 
 impl Describe {
     /// Reads the request from its body.
-    pub fn parse(_body: &Map<String, Value>) -> Result<Self, DeviceError> {
-        unimplemented!()
+    pub fn parse(body: &Map<String, Value>) -> Result<Self, DeviceError> {
+        let mut members = Members::of(body);
+        let request = Self {
+            execution_number: members.number("executionNumber"),
+            include_job_document: members.flag("includeJobDocument").unwrap_or(true),
+        };
+        members.finish(request)
     }
 }
 
 impl Update {
     /// Reads the request from its body.
-    pub fn parse(_body: &Map<String, Value>) -> Result<Self, DeviceError> {
-        unimplemented!()
+    pub fn parse(body: &Map<String, Value>) -> Result<Self, DeviceError> {
+        let mut members = Members::of(body);
+        let request = Self {
+            status: members.text("status"),
+            status_details: members.value("statusDetails"),
+            expected_version: members.number("expectedVersion"),
+            execution_number: members.number("executionNumber"),
+            include_job_execution_state: members
+                .flag("includeJobExecutionState")
+                .unwrap_or_default(),
+            include_job_document: members.flag("includeJobDocument").unwrap_or_default(),
+            step_timeout_in_minutes: members.number("stepTimeoutInMinutes"),
+        };
+        members.finish(request)
+    }
+}
+
+/// Reads the members of a body and notes those of the wrong type. Other members are tolerated, and
+/// `null` is as good as absent.
+struct Members<'a> {
+    body: &'a Map<String, Value>,
+    violations: Violations,
+}
+
+impl<'a> Members<'a> {
+    fn of(body: &'a Map<String, Value>) -> Self {
+        Self {
+            body,
+            violations: Violations::default(),
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<Value> {
+        self.body
+            .get(name)
+            .filter(|value| !value.is_null())
+            .cloned()
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        self.read(name, "Member must be a string", |value| {
+            value.as_str().map(str::to_owned)
+        })
+    }
+
+    fn flag(&mut self, name: &str) -> Option<bool> {
+        self.read(name, "Member must be a boolean", Value::as_bool)
+    }
+
+    /// A number, or one written as a string, as AWS's embedded SDK does.
+    fn number(&mut self, name: &str) -> Option<i64> {
+        self.read(name, "Member must be an integer", |value| {
+            value.as_i64().or_else(|| value.as_str()?.parse().ok())
+        })
+    }
+
+    fn read<T>(
+        &mut self,
+        name: &str,
+        rule: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.body.get(name).filter(|value| !value.is_null())?;
+        let read = read(value);
+        if read.is_none() {
+            self.violations.note(value, name, rule);
+        }
+        read
+    }
+
+    fn finish<T>(self, request: T) -> Result<T, DeviceError> {
+        self.violations
+            .into_result()
+            .map(|()| request)
+            .map_err(DeviceError::InvalidRequest)
     }
 }
 
@@ -156,13 +239,30 @@ pub struct JobExecution {
 
 impl JobExecution {
     /// The `execution` of an MQTT message: the document an object, with fresh URLs; no thing name.
-    pub fn to_mqtt(&self, _presign: &dyn Presign, _now: Timestamp) -> Value {
-        unimplemented!()
+    pub fn to_mqtt(&self, presign: &dyn Presign, now: Timestamp) -> Value {
+        let document = self.document.as_ref();
+        let document = document.map(|document| ("jobDocument", document.to_object(presign, now)));
+        self.with(document)
     }
 
     /// The `execution` of an HTTP answer: the document a string, with fresh URLs.
-    pub fn to_http(&self, _presign: &dyn Presign, _now: Timestamp) -> Value {
-        unimplemented!()
+    pub fn to_http(&self, presign: &dyn Presign, now: Timestamp) -> Value {
+        let thing = ("thingName", Value::from(self.thing_name.as_str()));
+        let document = self.document.as_ref();
+        let document =
+            document.map(|document| ("jobDocument", document.to_text(presign, now).into()));
+        self.with([thing].into_iter().chain(document))
+    }
+
+    fn with(&self, members: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+        // Maps of strings and plain numbers always serialize.
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        for (name, member) in members {
+            if let Value::Object(object) = &mut value {
+                object.insert(name.to_owned(), member);
+            }
+        }
+        value
     }
 }
 
@@ -173,51 +273,4 @@ pub struct Updated {
     pub state: Option<ExecutionState>,
     /// `jobDocument`, if asked for.
     pub document: Option<Document>,
-}
-
-impl Model {
-    /// GetPendingJobExecutions.
-    pub fn pending_job_executions(
-        &self,
-        _thing: &ThingName,
-        _namespace: Option<&NamespaceId>,
-    ) -> Result<Pending, DeviceError> {
-        unimplemented!()
-    }
-
-    /// StartNextPendingJobExecution. `None` when nothing is pending.
-    pub fn start_next(
-        &mut self,
-        _thing: &ThingName,
-        _namespace: Option<&NamespaceId>,
-        _request: &StartNext,
-        _now: Timestamp,
-    ) -> Result<Option<JobExecution>, DeviceError> {
-        unimplemented!()
-    }
-
-    /// DescribeJobExecution of the device plane. `None` when `$next` was asked for and nothing is
-    /// pending.
-    pub fn describe(
-        &self,
-        _thing: &ThingName,
-        _namespace: Option<&NamespaceId>,
-        _which: &Selector,
-        _request: &Describe,
-        _now: Timestamp,
-    ) -> Result<Option<JobExecution>, DeviceError> {
-        unimplemented!()
-    }
-
-    /// UpdateJobExecution.
-    pub fn update(
-        &mut self,
-        _thing: &ThingName,
-        _namespace: Option<&NamespaceId>,
-        _job: &JobId,
-        _request: &Update,
-        _now: Timestamp,
-    ) -> Result<Updated, DeviceError> {
-        unimplemented!()
-    }
 }

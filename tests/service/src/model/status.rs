@@ -30,16 +30,16 @@ pub enum ExecutionStatus {
 }
 
 impl ExecutionStatus {
-    /// Every status, in the order in which AWS prints its enums.
+    /// Every status, in the order of the API reference.
     pub const ALL: [Self; 8] = [
-        Self::Canceled,
-        Self::Failed,
-        Self::InProgress,
         Self::Queued,
+        Self::InProgress,
+        Self::Succeeded,
+        Self::Failed,
+        Self::TimedOut,
         Self::Rejected,
         Self::Removed,
-        Self::Succeeded,
-        Self::TimedOut,
+        Self::Canceled,
     ];
 
     /// The status that the wire spells `text`.
@@ -106,7 +106,7 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
-    /// Every status that a filter may name, in the order in which AWS prints its enums.
+    /// Every status that a filter may name, in the order of the API reference.
     pub const NAMES: [&'static str; 5] = [
         "IN_PROGRESS",
         "CANCELED",
