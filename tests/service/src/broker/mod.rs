@@ -11,6 +11,7 @@ mod codec;
 mod embedded;
 mod hub;
 mod message;
+mod outside;
 mod peer;
 mod policy;
 mod session;
@@ -27,6 +28,8 @@ use tokio::time::Instant;
 use embedded::Embedded;
 use hub::Close;
 use message::{Message, Qos};
+use outside::Outside;
+pub use outside::{BrokerError, OutsideBroker};
 
 /// Names one MQTT connection for as long as it lasts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +66,7 @@ pub struct Broker(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     Embedded(Arc<Embedded>),
+    Outside(Arc<Outside>),
 }
 
 impl Broker {
@@ -79,11 +83,42 @@ impl Broker {
         Ok((Self(Kind::Embedded(Arc::new(embedded))), requests))
     }
 
+    /// Attaches to an outside broker, now or when it comes up; see [`Broker::ready`].
+    ///
+    /// Requests arrive on the receiver, without the connection that asked.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the certificates cannot be read or used.
+    pub fn outside(broker: &OutsideBroker) -> Result<(Self, mpsc::Receiver<Request>), BrokerError> {
+        let (outside, requests) = Outside::start(broker)?;
+        Ok((Self(Kind::Outside(Arc::new(outside))), requests))
+    }
+
+    /// Waits until devices are heard: at once on the embedded broker, and on an outside one when it has
+    /// confirmed the subscriptions.
+    pub async fn ready(&self) {
+        match &self.0 {
+            Kind::Embedded(_) => {}
+            Kind::Outside(outside) => outside.ready().await,
+        }
+    }
+
+    /// Whether devices are heard.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match &self.0 {
+            Kind::Embedded(_) => true,
+            Kind::Outside(outside) => outside.is_ready(),
+        }
+    }
+
     /// The address that the embedded broker listens on.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.0 {
             Kind::Embedded(embedded) => Some(embedded.address),
+            Kind::Outside(_) => None,
         }
     }
 
@@ -97,6 +132,7 @@ impl Broker {
                 let mut hub = embedded.hub.lock();
                 hub.publish(now(), None, &message, Qos::AtLeastOnce);
             }
+            Kind::Outside(outside) => outside.publish(topic, payload),
         }
     }
 
@@ -109,31 +145,36 @@ impl Broker {
                 let message = Arc::new(Message::new(topic, payload));
                 embedded.hub.lock().reply(connection, &message);
             }
-            (Kind::Embedded(_), None) => self.publish(topic, payload),
+            (Kind::Embedded(_), None) | (Kind::Outside(_), _) => self.publish(topic, payload),
         }
     }
 
-    /// The clients of the embedded broker that are connected.
+    /// The clients of the embedded broker that are connected; an outside one does not tell.
     #[must_use]
     pub fn connections(&self) -> Vec<LiveConnection> {
         match &self.0 {
             Kind::Embedded(embedded) => embedded.hub.lock().list(),
+            Kind::Outside(_) => Vec::new(),
         }
     }
 
-    /// Ends one connection.
+    /// Ends one connection of the embedded broker.
     pub fn disconnect(&self, connection: &ConnectionId) {
         match &self.0 {
             Kind::Embedded(embedded) => {
                 embedded.hub.lock().close(connection, Close::Administrative);
             }
+            Kind::Outside(_) => {}
         }
     }
 
     /// Ends every connection: what a restart of the service does to its devices.
+    ///
+    /// On an outside broker the service's own link is ended, and made anew.
     pub fn disconnect_all(&self) {
         match &self.0 {
             Kind::Embedded(embedded) => embedded.hub.lock().close_all(Close::Administrative),
+            Kind::Outside(outside) => outside.restart(),
         }
     }
 }
