@@ -8,6 +8,8 @@ use axum::http::Request;
 use axum::http::header::AUTHORIZATION;
 use percent_encoding::percent_decode_str;
 
+use crate::artifacts::is_presigned;
+
 const MAX_REGION_BYTES: usize = 32;
 /// The first segments of the paths of `iot` and `iot-jobs-data`.
 const IOT_PATHS: [&str; 6] = [
@@ -51,8 +53,9 @@ pub(super) fn of(request: &Request<Body>) -> (Plane, Option<String>) {
         .or_else(|| in_query(request.uri().query()?));
     let Some((region, service)) = credential.as_deref().and_then(parse) else {
         let first = path.split('/').nth(1).unwrap_or_default();
-        // S3 has unsigned requests, and its own way to refuse them.
-        let plane = if IOT_PATHS.contains(&first) {
+        // S3 has unsigned requests, older signatures, and its own way to refuse them.
+        let is_presigned = request.uri().query().is_some_and(is_presigned);
+        let plane = if IOT_PATHS.contains(&first) && !is_presigned {
             Plane::Unsigned
         } else {
             Plane::Artifacts

@@ -15,6 +15,7 @@ mod list;
 mod multipart;
 mod object;
 mod presign;
+mod presign_v2;
 mod range;
 mod reply;
 mod routes;

@@ -1,4 +1,5 @@
-//! Presigned URLs: AWS Signature Version 4 in the query string.
+//! Presigned URLs: AWS Signature Version 4 in the query string, and version 2 for those that boto3
+//! makes without being told otherwise (see [`super::presign_v2`]).
 //!
 //! Nothing here does I/O or reads a clock: `now` is an argument, in seconds of the Unix epoch.
 //! The service signs and verifies with one well-known pair of keys, [`ACCESS_KEY`] and
@@ -13,7 +14,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
-use super::date;
+use super::{date, presign_v2};
 
 /// The access key that presigned URLs are verified for.
 pub const ACCESS_KEY: &str = "local";
@@ -71,9 +72,9 @@ pub enum PresignError {
     #[error("Request has expired")]
     Expired,
     /// The query lacks a parameter, or one cannot be read.
-    #[error("Error parsing the X-Amz-{parameter} parameter")]
+    #[error("Error parsing the {parameter} parameter")]
     Malformed {
-        /// The parameter's name, without `X-Amz-`.
+        /// The parameter's name.
         parameter: &'static str,
     },
     /// The URL is dated in the future.
@@ -140,30 +141,34 @@ pub(super) fn presign(
 
 /// Whether a query presigns its request.
 pub fn is_presigned(query: &str) -> bool {
-    query
-        .split('&')
-        .any(|pair| pair.starts_with("X-Amz-Algorithm="))
+    let is_signature = |pair: &str| pair.starts_with("X-Amz-Algorithm=");
+    query.split('&').any(is_signature) || presign_v2::is_presigned(query)
 }
 
 /// Verifies the signature in the query of `request`, and that its time is not over.
 pub(super) fn verify(request: &SignedRequest<'_>, now: u64) -> Result<(), PresignError> {
+    if presign_v2::is_presigned(request.query) {
+        return presign_v2::verify(request, now);
+    }
     let query = Query::parse(request.query);
-    if query.parameter("Algorithm")? != ALGORITHM {
+    if query.parameter("X-Amz-Algorithm")? != ALGORITHM {
         return Err(PresignError::Malformed {
-            parameter: "Algorithm",
+            parameter: "X-Amz-Algorithm",
         });
     }
-    let date = query.parameter("Date")?;
-    let signed_at = date::parse_amz(date).ok_or(PresignError::Malformed { parameter: "Date" })?;
+    let date = query.parameter("X-Amz-Date")?;
+    let signed_at = date::parse_amz(date).ok_or(PresignError::Malformed {
+        parameter: "X-Amz-Date",
+    })?;
     let expires = query
-        .parameter("Expires")?
+        .parameter("X-Amz-Expires")?
         .parse()
         .ok()
         .filter(|expires| (1..=MAX_EXPIRES).contains(expires));
     let expires = expires.ok_or(PresignError::Malformed {
-        parameter: "Expires",
+        parameter: "X-Amz-Expires",
     })?;
-    let (access_key, scope) = Scope::parse(query.parameter("Credential")?, date)?;
+    let (access_key, scope) = Scope::parse(query.parameter("X-Amz-Credential")?, date)?;
 
     // S3 looks at the time first.
     if signed_at > now + MAX_SKEW {
@@ -176,7 +181,7 @@ pub(super) fn verify(request: &SignedRequest<'_>, now: u64) -> Result<(), Presig
         return Err(PresignError::UnknownAccessKey);
     }
     let canonical = canonical(request, &query)?;
-    if sign(&canonical, date, scope) == query.parameter("Signature")? {
+    if sign(&canonical, date, scope) == query.parameter("X-Amz-Signature")? {
         Ok(())
     } else {
         Err(PresignError::SignatureMismatch)
@@ -184,10 +189,10 @@ pub(super) fn verify(request: &SignedRequest<'_>, now: u64) -> Result<(), Presig
 }
 
 fn canonical(request: &SignedRequest<'_>, query: &Query) -> Result<String, PresignError> {
-    let names = query.parameter("SignedHeaders")?;
+    let names = query.parameter("X-Amz-SignedHeaders")?;
     if !names.split(';').any(|name| name == "host") {
         return Err(PresignError::Malformed {
-            parameter: "SignedHeaders",
+            parameter: "X-Amz-SignedHeaders",
         });
     }
     let mut headers = String::new();
@@ -228,12 +233,12 @@ impl<'a> Scope<'a> {
         let (Some("aws4_request"), Some("s3"), Some(region), Some(day), Some(access_key)) = fields
         else {
             return Err(PresignError::Malformed {
-                parameter: "Credential",
+                parameter: "X-Amz-Credential",
             });
         };
         if !date.starts_with(day) || day.len() != 8 {
             return Err(PresignError::Malformed {
-                parameter: "Credential",
+                parameter: "X-Amz-Credential",
             });
         }
         Ok((access_key, Self { date: day, region }))
@@ -248,10 +253,10 @@ impl fmt::Display for Scope<'_> {
 
 /// The parameters of a query, decoded.
 #[derive(Debug)]
-struct Query(Vec<(String, String)>);
+pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn parse(query: &str) -> Self {
+    pub(super) fn parse(query: &str) -> Self {
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -262,11 +267,8 @@ impl Query {
         )
     }
 
-    fn parameter(&self, parameter: &'static str) -> Result<&str, PresignError> {
-        let mut values = self
-            .0
-            .iter()
-            .filter(|(name, _)| name.strip_prefix("X-Amz-") == Some(parameter));
+    pub(super) fn parameter(&self, parameter: &'static str) -> Result<&str, PresignError> {
+        let mut values = self.0.iter().filter(|(name, _)| name == parameter);
         let value = values.next().ok_or(PresignError::Malformed { parameter })?;
         Ok(&value.1)
     }
@@ -395,13 +397,13 @@ mod tests {
     #[test]
     fn a_missing_parameter_is_named() {
         for parameter in [
-            "Credential",
-            "Date",
-            "Expires",
-            "SignedHeaders",
-            "Signature",
+            "X-Amz-Credential",
+            "X-Amz-Date",
+            "X-Amz-Expires",
+            "X-Amz-SignedHeaders",
+            "X-Amz-Signature",
         ] {
-            let url = issue().replace(&format!("X-Amz-{parameter}="), "X-Amz-No=");
+            let url = issue().replace(&format!("{parameter}="), "X-Amz-No=");
             assert_eq!(
                 check("GET", &url, NOW),
                 Err(PresignError::Malformed { parameter }),

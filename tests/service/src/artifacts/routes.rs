@@ -88,7 +88,7 @@ impl<'a> Call<'a> {
     /// Refuses what would be silently ignored: `?acl` must not list a bucket.
     pub(super) fn allow(&self, parameters: &[&str]) -> Result<(), S3Error> {
         let is_known =
-            |name: &str| parameters.contains(&name) || name == "x-id" || name.starts_with("X-Amz-");
+            |name: &str| parameters.contains(&name) || name == "x-id" || is_signature(name);
         let query = self.query.keys().find(|name| !is_known(name));
         let copy = self
             .head
@@ -248,4 +248,9 @@ fn authorize(head: &request::Parts, now: u64) -> Result<(), S3Error> {
     } else {
         Err(S3Error::AccessDenied)
     }
+}
+
+/// Whether a parameter belongs to the signature, not to the operation.
+fn is_signature(name: &str) -> bool {
+    name.starts_with("X-Amz-") || matches!(name, "AWSAccessKeyId" | "Expires" | "Signature")
 }

@@ -324,7 +324,7 @@ pub(super) struct Written {
     pub(super) etag: String,
     /// Hexadecimal digits.
     pub(super) sha256: String,
-    /// The checksum, where it is one that is computed here.
+    /// The checksum that was asked for.
     pub(super) checksum: Option<String>,
 }
 
@@ -355,7 +355,7 @@ impl Writing {
         self.file.flush().await?;
         let sha256 = hex(&self.sha256.finalize());
         let etag = format!("\"{}\"", sha256.get(..32).unwrap_or_default());
-        let checksum = self.checksum.and_then(Running::finish);
+        let checksum = self.checksum.map(Running::finish);
         Ok(Written {
             content: Arc::new(self.content),
             etag,

@@ -76,15 +76,11 @@ impl Framing {
         };
         let trailer = trailers.iter().find(|(name, _)| name == algorithm.header());
         let given = given.or_else(|| trailer.map(|(_, value)| value.clone()));
-        let value = match (given, &written.checksum) {
-            (Some(given), Some(computed)) if given != *computed => {
-                return Err(S3Error::BadDigest {
-                    algorithm: algorithm.header(),
-                });
-            }
-            (Some(given), Some(_) | None) => Some(given),
-            (None, computed) => computed.clone(),
-        };
+        if given.is_some() && given != written.checksum {
+            let algorithm = algorithm.header();
+            return Err(S3Error::BadDigest { algorithm });
+        }
+        let value = written.checksum.clone();
         Ok(value.map(|value| Checksum { algorithm, value }))
     }
 }
