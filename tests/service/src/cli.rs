@@ -4,7 +4,8 @@ use core::net::SocketAddr;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use iot_jobs_local::service::Settings;
+use iot_jobs_local::broker::{BrokerError, OutsideBroker};
+use iot_jobs_local::service::{MqttSettings, Settings};
 use lexopt::prelude::*;
 use tracing::Level;
 
@@ -19,6 +20,8 @@ Usage: iot-jobs-local [OPTIONS]
 
   --http ADDR:PORT   HTTP and HTTPS: iot, iot-jobs-data, s3 [127.0.0.1:9080]
   --mqtt ADDR:PORT   MQTT over mutual TLS, for devices [127.0.0.1:8883]
+  --broker URL       attach to the broker at mqtts://HOST:PORT instead, with the PEM files
+  --broker-ca FILE, --broker-cert FILE, --broker-key FILE
   --host NAME        the name by which devices reach the service [localhost]
   --data DIR         keep the certificate authority in DIR [a temporary directory]
   --ready-file FILE  write the addresses to FILE once everything listens
@@ -71,6 +74,12 @@ pub(crate) struct Run {
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsageError {
+    #[error("--broker: {0}\nhelp: see --help")]
+    Broker(#[from] BrokerError),
+    #[error(
+        "{option} belongs to --broker, with --broker-ca, --broker-cert and --broker-key\nhelp: give all four, or none of them"
+    )]
+    Incomplete { option: &'static str },
     #[error("--{option} {value}: {expected} is expected\nhelp: see --help")]
     Invalid {
         option: &'static str,
@@ -87,31 +96,74 @@ impl Command {
         let mut parser = lexopt::Parser::from_args(arguments);
         let mut settings = Settings {
             http: address("http", DEFAULT_HTTP.to_owned())?,
-            mqtt: address("mqtt", DEFAULT_MQTT.to_owned())?,
+            mqtt: MqttSettings::Embedded(address("mqtt", DEFAULT_MQTT.to_owned())?),
             ..Settings::default()
         };
-        let (mut ready_file, mut log) = (None, Level::INFO);
+        let (mut ready_file, mut log, mut outside) = (None, Level::INFO, Outside::default());
         while let Some(argument) = parser.next()? {
             match argument {
                 Short('h') | Long("help") => return Ok(Self::Help),
                 Short('V') | Long("version") => return Ok(Self::Version),
                 Long("account") => settings.account = account(parser.value()?.string()?)?,
                 Long("allow-remote") => settings.allow_remote = true,
+                Long("broker") => outside.broker = Some(parser.value()?.string()?),
+                Long("broker-ca") => outside.ca = Some(parser.value()?.into()),
+                Long("broker-cert") => outside.certificate = Some(parser.value()?.into()),
+                Long("broker-key") => outside.key = Some(parser.value()?.into()),
                 Long("data") => settings.data = Some(parser.value()?.into()),
                 Long("host") => settings.host = parser.value()?.string()?,
                 Long("http") => settings.http = address("http", parser.value()?.string()?)?,
                 Long("log") => log = level(parser.value()?.string()?)?,
-                Long("mqtt") => settings.mqtt = address("mqtt", parser.value()?.string()?)?,
+                Long("mqtt") => {
+                    settings.mqtt =
+                        MqttSettings::Embedded(address("mqtt", parser.value()?.string()?)?);
+                }
                 Long("ready-file") => ready_file = Some(parser.value()?.into()),
                 Long("region") => settings.region = region(parser.value()?.string()?)?,
-                argument => return Err(argument.unexpected().into()),
+                argument @ (Short(_) | Long(_) | Value(_)) => {
+                    return Err(argument.unexpected().into());
+                }
             }
+        }
+        if let Some(outside) = outside.settings()? {
+            settings.mqtt = MqttSettings::Outside(outside);
         }
         Ok(Self::Run(Box::new(Run {
             settings,
             ready_file,
             log,
         })))
+    }
+}
+
+/// The options of an outside broker.
+#[derive(Debug, Default)]
+struct Outside {
+    broker: Option<String>,
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+impl Outside {
+    /// All options together make a broker; without any there is none.
+    fn settings(self) -> Result<Option<OutsideBroker>, UsageError> {
+        match (self.broker, self.ca, self.certificate, self.key) {
+            (None, None, None, None) => Ok(None),
+            (Some(broker), Some(ca), Some(certificate), Some(key)) => {
+                Ok(Some(OutsideBroker::new(&broker, ca, certificate, key)?))
+            }
+            (Some(_), _, _, _) => Err(UsageError::Incomplete { option: "--broker" }),
+            (None, Some(_), _, _) => Err(UsageError::Incomplete {
+                option: "--broker-ca",
+            }),
+            (None, None, Some(_), _) => Err(UsageError::Incomplete {
+                option: "--broker-cert",
+            }),
+            (None, None, None, Some(_)) => Err(UsageError::Incomplete {
+                option: "--broker-key",
+            }),
+        }
     }
 }
 
@@ -169,11 +221,19 @@ mod tests {
         }
     }
 
+    /// Where the embedded broker listens.
+    fn listens(settings: &Settings) -> String {
+        match &settings.mqtt {
+            MqttSettings::Embedded(address) => address.to_string(),
+            MqttSettings::Outside(broker) => panic!("{broker:?}"),
+        }
+    }
+
     #[test]
     fn the_defaults_are_the_documented_ones() {
         let settings = run(&[]).settings;
         assert!(HELP.contains(&format!("[{}]", settings.http)));
-        assert!(HELP.contains(&format!("[{}]", settings.mqtt)));
+        assert!(HELP.contains(&format!("[{}]", listens(&settings))));
         assert!(HELP.contains(&format!("[{}]", settings.host)));
         assert!(HELP.contains(&format!("[{}]", settings.region)));
         assert!(HELP.contains(&format!("[{}]", settings.account)));
@@ -202,7 +262,7 @@ mod tests {
         ]);
         let settings = run.settings;
         assert_eq!(
-            (settings.http.to_string(), settings.mqtt.to_string()),
+            (settings.http.to_string(), listens(&settings)),
             ("0.0.0.0:0".into(), "[::1]:1".into())
         );
         assert_eq!(
@@ -247,5 +307,23 @@ mod tests {
                 .unwrap_err()
                 .starts_with("invalid option '--port'")
         );
+    }
+
+    #[test]
+    fn an_outside_broker_needs_all_its_options() {
+        let mut arguments = vec!["--broker", "mqtts://broker.example:8884"];
+        for option in ["--broker-ca", "--broker-cert", "--broker-key"] {
+            assert!(
+                parse(&arguments).unwrap_err().contains("give all four"),
+                "{arguments:?}"
+            );
+            arguments.extend([option, "file.pem"]);
+        }
+        match run(&arguments).settings.mqtt {
+            MqttSettings::Outside(broker) => {
+                assert_eq!((broker.host(), broker.port()), ("broker.example", 8884))
+            }
+            MqttSettings::Embedded(address) => panic!("{address}"),
+        }
     }
 }

@@ -164,7 +164,7 @@ async fn pause() {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use core::net::SocketAddr;
 
     use rustls::pki_types::ServerName;
     use rustls::pki_types::pem::PemObject as _;

@@ -38,7 +38,7 @@ impl Failure {
         match self {
             Self::ReadyFile { .. } | Self::Start(StartError::Data { .. }) => CANNOT_CREATE,
             Self::Runtime(_) => OS_ERROR,
-            Self::Start(StartError::Pki { .. }) => CONFIG,
+            Self::Start(StartError::Broker(_) | StartError::Pki { .. }) => CONFIG,
             Self::Start(StartError::Remote { .. }) | Self::Usage(_) => USAGE,
             Self::Start(_) => UNAVAILABLE,
         }
@@ -95,13 +95,23 @@ async fn serve(run: Run) -> Result<(), Failure> {
         ca = %addresses.ca.display(),
         "serving devices over MQTT",
     );
-    if let Some(path) = run.ready_file {
-        write_ready_file(&path, addresses).map_err(|source| Failure::ReadyFile { path, source })?;
-    }
-
+    let stopped = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let ready = async {
+        service.broker().ready().await;
+        if let Some(path) = run.ready_file {
+            write_ready_file(&path, addresses)
+                .map_err(|source| Failure::ReadyFile { path, source })?;
+        }
+        core::future::pending::<Result<(), Failure>>().await
+    };
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        failed = ready => failed?,
+        () = stopped => {}
     }
     tracing::info!("stopping");
     service.stop().await;

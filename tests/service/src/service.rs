@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
 use crate::api::{Api, Backend};
 use crate::artifacts::Artifacts;
-use crate::broker::Broker;
+use crate::broker::{Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
 use crate::device;
 use crate::http;
@@ -35,8 +35,8 @@ const OWNER_ONLY: u32 = 0o700;
 pub struct Settings {
     /// Where HTTP and HTTPS are served; port 0 means any free port.
     pub http: SocketAddr,
-    /// Where the embedded broker listens; port 0 means any free port.
-    pub mqtt: SocketAddr,
+    /// The way to the devices.
+    pub mqtt: MqttSettings,
     /// The name by which devices reach the service; it stands in presigned URLs and certificates.
     pub host: String,
     /// Where the certificate authority is kept, so that a restart does not lock devices out, and the
@@ -55,12 +55,21 @@ pub struct Settings {
     pub knobs: Knobs,
 }
 
+/// Which broker the devices connect to.
+#[derive(Debug, Clone)]
+pub enum MqttSettings {
+    /// The service's own, listening here; port 0 means any free port.
+    Embedded(SocketAddr),
+    /// Another one, which the service attaches to.
+    Outside(OutsideBroker),
+}
+
 impl Default for Settings {
     fn default() -> Self {
         let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         Self {
             http: loopback,
-            mqtt: loopback,
+            mqtt: MqttSettings::Embedded(loopback),
             host: "localhost".to_owned(),
             data: None,
             region: "eu-west-1".to_owned(),
@@ -98,6 +107,11 @@ pub struct MqttAddress {
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The outside broker's certificates cannot be used.
+    #[error(
+        "cannot attach to the broker: {0}\nhelp: see --broker-ca, --broker-cert and --broker-key"
+    )]
+    Broker(#[from] BrokerError),
     /// The directory for keys and objects cannot be used.
     #[error("{}: cannot keep keys and objects here: {source}\nhelp: name a directory that you can write to with --data", path.display())]
     Data {
@@ -156,11 +170,7 @@ impl Service {
     ///
     /// Fails if an address cannot be listened on, or if keys or objects cannot be kept.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        for address in [settings.http, settings.mqtt] {
-            if !address.ip().is_loopback() && !settings.allow_remote {
-                return Err(StartError::Remote { address });
-            }
-        }
+        settings.check_addresses()?;
         let directory = Directory::open(settings.data)?;
         let pki =
             Pki::open(directory.path()).map(|pki| pki.with_server_names([settings.host.clone()]));
@@ -179,20 +189,12 @@ impl Service {
         let http = listener
             .local_addr()
             .map_err(listen(settings.http, "HTTP"))?;
-        let tls = pki
-            .mqtt_server_config()
-            .map_err(|source| directory.pki_error(source))?;
-        let broker = Broker::embedded(settings.mqtt, tls).await;
-        let (broker, requests) = broker.map_err(listen(settings.mqtt, "MQTT"))?;
-        let mqtt = broker.address().unwrap_or(settings.mqtt);
-
+        let (broker, requests, mqtt) =
+            start_broker(settings.mqtt, &settings.host, &pki, &directory).await?;
         let addresses = Addresses {
             http: format!("http://{http}"),
             https: format!("https://{}:{}", settings.host, http.port()),
-            mqtt: MqttAddress {
-                host: settings.host,
-                port: mqtt.port(),
-            },
+            mqtt,
             ca: directory.path().join(CA_FILE),
         };
         let objects = directory.path().join(OBJECTS_DIRECTORY);
@@ -267,6 +269,53 @@ impl Service {
     }
 }
 
+impl Settings {
+    fn check_addresses(&self) -> Result<(), StartError> {
+        let mqtt = match self.mqtt {
+            MqttSettings::Embedded(address) => Some(address),
+            MqttSettings::Outside(_) => None,
+        };
+        let mut remote = mqtt
+            .into_iter()
+            .chain([self.http])
+            .filter(|address| !address.ip().is_loopback());
+        match remote.next() {
+            Some(address) if !self.allow_remote => Err(StartError::Remote { address }),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+async fn start_broker(
+    settings: MqttSettings,
+    host: &str,
+    pki: &Pki,
+    directory: &Directory,
+) -> Result<(Broker, mpsc::Receiver<Request>, MqttAddress), StartError> {
+    match settings {
+        MqttSettings::Embedded(address) => {
+            let tls = pki
+                .mqtt_server_config()
+                .map_err(|source| directory.pki_error(source))?;
+            let started = Broker::embedded(address, tls).await;
+            let protocol = "MQTT";
+            let (broker, requests) = started.map_err(|source| StartError::Listen {
+                address,
+                protocol,
+                source,
+            })?;
+            let port = broker.address().unwrap_or(address).port();
+            let host = host.to_owned();
+            Ok((broker, requests, MqttAddress { host, port }))
+        }
+        MqttSettings::Outside(outside) => {
+            let (broker, requests) = Broker::outside(&outside)?;
+            let (host, port) = (outside.host().to_owned(), outside.port());
+            Ok((broker, requests, MqttAddress { host, port }))
+        }
+    }
+}
+
 /// The directory of the service.
 #[derive(Debug)]
 enum Directory {
@@ -315,5 +364,70 @@ impl Drop for Directory {
         {
             tracing::warn!(path = %path.display(), %error, "could not remove the temporary directory");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_others_reach_must_be_allowed() {
+        let remote = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let settings = Settings {
+            http: remote,
+            ..Settings::default()
+        };
+        assert!(
+            matches!(Service::start(settings.clone()).await, Err(StartError::Remote { address }) if address == remote)
+        );
+        let settings = Settings {
+            allow_remote: true,
+            ..settings
+        };
+        Service::start(settings).await.unwrap().stop().await;
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named() {
+        let first = Service::start(Settings::default()).await.unwrap();
+        let taken: SocketAddr = first
+            .addresses()
+            .http
+            .strip_prefix("http://")
+            .unwrap()
+            .parse()
+            .unwrap();
+        let second = Service::start(Settings {
+            http: taken,
+            ..Settings::default()
+        })
+        .await;
+        let error = second.unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{taken}: cannot listen for HTTP")),
+            "{error}"
+        );
+        assert!(error.contains("\nhelp: "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_kept_directory_keeps_the_authority_and_a_temporary_one_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = || Settings {
+            data: Some(directory.path().to_owned()),
+            ..Settings::default()
+        };
+        let first = Service::start(kept()).await.unwrap();
+        let authority = first.pki().ca_pem().to_owned();
+        first.stop().await;
+        let second = Service::start(kept()).await.unwrap();
+        assert_eq!(second.pki().ca_pem(), authority);
+
+        let temporary = Service::start(Settings::default()).await.unwrap();
+        let ca = temporary.addresses().ca.clone();
+        assert_eq!(fs::read_to_string(&ca).unwrap(), temporary.pki().ca_pem());
+        temporary.stop().await;
+        assert!(!ca.exists());
     }
 }

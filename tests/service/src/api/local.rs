@@ -21,6 +21,7 @@ use super::Backend;
 use super::error::ApiError;
 use super::extract::{Answer, Answered, Empty, Json, Labels};
 use crate::artifacts::Faults;
+use crate::broker::LiveConnection;
 use crate::pki::PkiError;
 
 /// The longest step of the clock: a century.
@@ -126,16 +127,47 @@ async fn set_faults(State(service): Service, Json(faults): Json<Faults>) -> Answ
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Status {
     version: &'static str,
     now: f64,
+    things: usize,
+    jobs: usize,
+    connections: Vec<Connection>,
+}
+
+/// A device on the embedded broker; an outside one does not tell.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Connection {
+    client_id: String,
+    thing: String,
+    protocol: &'static str,
 }
 
 async fn status(State(service): Service) -> Answer<Status> {
+    let (things, jobs) = service
+        .shared
+        .with(|model, _| (model.thing_count(), model.job_count()));
+    let connections = service.broker.connections().into_iter();
+    let connections = connections.map(
+        |LiveConnection {
+             client_id,
+             thing,
+             protocol,
+             ..
+         }| Connection {
+            client_id,
+            thing,
+            protocol,
+        },
+    );
+    let now = Clock::read(&service).now;
     Answer(Status {
         version: env!("CARGO_PKG_VERSION"),
-        now: Clock::read(&service).now,
+        now,
+        things,
+        jobs,
+        connections: connections.collect(),
     })
 }
 
@@ -154,13 +186,16 @@ async fn certificate(
     State(service): Service,
     Labels(thing): Labels<String>,
 ) -> Answered<Certificate> {
-    let issued = service
-        .pki
-        .issue_thing_certificate(&thing)
-        .map_err(|error| match error {
-            PkiError::InvalidThingName => ApiError::invalid_request(error.to_string()),
-            error => ApiError::internal(error.to_string()),
-        })?;
+    let issued = service.pki.issue_thing_certificate(&thing);
+    let issued = issued.map_err(|error| {
+        let is_refused = matches!(error, PkiError::InvalidThingName);
+        let refuse = if is_refused {
+            ApiError::invalid_request
+        } else {
+            ApiError::internal
+        };
+        refuse(error.to_string())
+    })?;
     Ok(Answer(Certificate {
         certificate_pem: issued.certificate_pem,
         private_key: issued.private_key_pem,

@@ -11,7 +11,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /_local/health` | `{"status": "ok"}` |
-//! | `GET /_local/status` | the version, the clock, and the connections of devices |
+//! | `GET /_local/status` | `version`, `now`, the numbers of `things` and `jobs`, and the devices' `connections` |
 //! | `GET /_local/ca.pem` | the certificate authority that devices must trust |
 //! | `POST /_local/things/THING/certificate` | `certificatePem`, `privateKey`, `caPem`, `endpoint`, `port` |
 //! | `GET /_local/clock` | `{"now": SECONDS}` |
@@ -27,6 +27,9 @@ mod extract;
 mod jobs;
 mod local;
 mod scope;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -109,6 +112,8 @@ impl Api {
     /// Answers one request.
     pub async fn answer(self, mut request: Request<Body>) -> Response<Body> {
         let (plane, region) = scope::of(&request);
+        // Without its query, which may be a credential.
+        tracing::debug!(method = %request.method(), path = request.uri().path(), ?plane, "received request");
         let backend = &self.backend;
         let region = region.unwrap_or_else(|| backend.region.clone());
         request.extensions_mut().insert(Scope {

@@ -92,6 +92,18 @@ impl OutsideBroker {
         })
     }
 
+    /// The broker's name or address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The broker's port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     fn tls(&self) -> Result<ClientConfig, BrokerError> {
         let mut roots = RootCertStore::empty();
         for certificate in certificates(&self.ca)? {
