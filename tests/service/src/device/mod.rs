@@ -165,3 +165,6 @@ impl Reply<'_> {
             .reply(self.request.connection.as_ref(), &topic, payload);
     }
 }
+
+#[cfg(test)]
+mod tests;
