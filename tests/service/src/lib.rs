@@ -5,4 +5,8 @@ pub mod artifacts;
 pub mod broker;
 pub mod clock;
 pub mod device;
+pub mod http;
 pub mod model;
+pub mod pki;
+pub mod service;
+pub mod shared;

@@ -1,2 +1,127 @@
-//! x
-fn main() {}
+//! `iot-jobs-local`: a local service that speaks the AWS IoT Jobs APIs.
+
+mod cli;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use iot_jobs_local::service::{Addresses, Service, StartError};
+use tokio::signal::unix::{SignalKind, signal};
+
+use cli::{Command, Run, UsageError};
+
+// From sysexits.h.
+const USAGE: u8 = 64;
+const UNAVAILABLE: u8 = 69;
+const OS_ERROR: u8 = 71;
+const CANNOT_CREATE: u8 = 73;
+const CONFIG: u8 = 78;
+
+/// Why the program ends before it was told to.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{}: cannot write the ready file: {source}\nhelp: name a file in a directory that you can write to", path.display())]
+    ReadyFile { path: PathBuf, source: io::Error },
+    #[error("cannot start the runtime or wait for signals: {0}")]
+    Runtime(#[source] io::Error),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Self::ReadyFile { .. } | Self::Start(StartError::Data { .. }) => CANNOT_CREATE,
+            Self::Runtime(_) => OS_ERROR,
+            Self::Start(StartError::Broker(_) | StartError::Pki { .. }) => CONFIG,
+            Self::Start(StartError::Remote { .. }) | Self::Usage(_) => USAGE,
+            Self::Start(_) => UNAVAILABLE,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match command() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // There is nowhere to report that standard error is closed.
+            let _ = writeln!(io::stderr(), "{failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn command() -> Result<(), Failure> {
+    match Command::parse(std::env::args_os().skip(1))? {
+        Command::Help => io::stdout()
+            .write_all(cli::HELP.as_bytes())
+            .map_err(Failure::Runtime),
+        Command::Run(run) => {
+            tracing_subscriber::fmt()
+                .with_max_level(run.log)
+                .with_writer(io::stderr)
+                .with_target(false)
+                .init();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.map_err(Failure::Runtime)?.block_on(serve(*run))
+        }
+        Command::Version => writeln!(io::stdout(), "iot-jobs-local {}", env!("CARGO_PKG_VERSION"))
+            .map_err(Failure::Runtime),
+    }
+}
+
+async fn serve(run: Run) -> Result<(), Failure> {
+    // Before the ready file, so that who reads it may stop the service at once.
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
+
+    let service = Service::start(run.settings).await?;
+    let addresses = service.addresses();
+    tracing::info!(
+        http = addresses.http,
+        https = addresses.https,
+        "serving iot, iot-jobs-data and s3"
+    );
+    tracing::info!(
+        host = addresses.mqtt.host,
+        port = addresses.mqtt.port,
+        ca = %addresses.ca.display(),
+        "serving devices over MQTT",
+    );
+    let stopped = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let ready = async {
+        service.broker().ready().await;
+        if let Some(path) = run.ready_file {
+            write_ready_file(&path, addresses)
+                .map_err(|source| Failure::ReadyFile { path, source })?;
+        }
+        core::future::pending::<Result<(), Failure>>().await
+    };
+    tokio::select! {
+        failed = ready => failed?,
+        () = stopped => {}
+    }
+    tracing::info!("stopping");
+    service.stop().await;
+    Ok(())
+}
+
+/// Whoever waits for the file never sees half of it.
+fn write_ready_file(path: &Path, addresses: &Addresses) -> io::Result<()> {
+    let mut half = path.as_os_str().to_owned();
+    half.push(".new");
+    fs::write(&half, serde_json::to_vec(addresses)?)?;
+    fs::rename(&half, path)
+}

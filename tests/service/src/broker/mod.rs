@@ -1,57 +1,185 @@
 //! The MQTT side of the service: an embedded broker, or a client attached to an outside one.
+//!
+//! The embedded broker behaves towards a device as AWS IoT does: mutual TLS, the certificate's common
+//! name as the thing, a policy that keeps each thing to its own topics, and AWS IoT's limits. It knows
+//! nothing of jobs: what devices publish below `$aws/things/THING/jobs/` comes out as [`Request`]s, and
+//! what the service says goes in through [`Broker::reply`] and [`Broker::publish`], which never wait.
+//!
+//! It keeps no retained messages, has no QoS 2, and forgets every session when the process ends.
 
+mod codec;
+mod embedded;
+mod hub;
+mod message;
+mod outside;
+mod peer;
+mod policy;
+mod session;
+mod topic;
+
+use core::net::SocketAddr;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use embedded::Embedded;
+use hub::Close;
+use message::{Message, Qos};
+use outside::Outside;
+pub use outside::{BrokerError, OutsideBroker};
 
 /// Names one MQTT connection for as long as it lasts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
-/// A message that a device published below `$aws/`.
+/// A message that a device published below `$aws/things/THING/jobs/`.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The connection that asked; `None` on an outside broker, which does not say.
     pub connection: Option<ConnectionId>,
-    /// The topic, as published.
+    /// The topic, as published. On the embedded broker it names the thing that published.
     pub topic: String,
     /// The body, as published.
     pub payload: Bytes,
 }
 
-/// A handle to the broker; clones share one broker.
+/// A client of the embedded broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveConnection {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The client id that it connected with, or was given.
+    pub client_id: String,
+    /// The thing that its certificate names.
+    pub thing: String,
+    /// The version of MQTT, for people.
+    pub protocol: &'static str,
+}
+
+/// A handle to the broker; clones share one broker, which ends with the last of them.
 #[derive(Debug, Clone)]
-pub struct Broker {}
+pub struct Broker(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Embedded(Arc<Embedded>),
+    Outside(Arc<Outside>),
+}
 
 impl Broker {
-    /// Starts the embedded broker. Requests arrive on the receiver.
+    /// Starts the embedded broker. Requests arrive on the receiver; while it is full, devices wait.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address cannot be listened on.
     pub async fn embedded(
-        _listen: SocketAddr,
-        _tls: Arc<rustls::ServerConfig>,
+        listen: SocketAddr,
+        tls: Arc<rustls::ServerConfig>,
     ) -> io::Result<(Self, mpsc::Receiver<Request>)> {
-        unimplemented!()
+        let (embedded, requests) = Embedded::start(listen, tls).await?;
+        Ok((Self(Kind::Embedded(Arc::new(embedded))), requests))
+    }
+
+    /// Attaches to an outside broker, now or when it comes up; see [`Broker::ready`].
+    ///
+    /// Requests arrive on the receiver, without the connection that asked.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the certificates cannot be read or used.
+    pub fn outside(broker: &OutsideBroker) -> Result<(Self, mpsc::Receiver<Request>), BrokerError> {
+        let (outside, requests) = Outside::start(broker)?;
+        Ok((Self(Kind::Outside(Arc::new(outside))), requests))
+    }
+
+    /// Waits until devices are heard: at once on the embedded broker, and on an outside one when it has
+    /// confirmed the subscriptions.
+    pub async fn ready(&self) {
+        match &self.0 {
+            Kind::Embedded(_) => {}
+            Kind::Outside(outside) => outside.ready().await,
+        }
+    }
+
+    /// Whether devices are heard.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match &self.0 {
+            Kind::Embedded(_) => true,
+            Kind::Outside(outside) => outside.is_ready(),
+        }
     }
 
     /// The address that the embedded broker listens on.
+    #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
-        unimplemented!()
+        match &self.0 {
+            Kind::Embedded(embedded) => Some(embedded.address),
+            Kind::Outside(_) => None,
+        }
     }
 
     /// Publishes to every subscriber of `topic` (QoS 1 to a QoS 1 subscription).
-    pub fn publish(&self, _topic: &str, _payload: Bytes) {
-        unimplemented!()
+    ///
+    /// A persistent session whose client is away gets it later, if its subscription is QoS 1.
+    pub fn publish(&self, topic: &str, payload: Bytes) {
+        match &self.0 {
+            Kind::Embedded(embedded) => {
+                let message = Arc::new(Message::new(topic, payload));
+                let mut hub = embedded.hub.lock();
+                hub.publish(now(), None, &message, Qos::AtLeastOnce);
+            }
+            Kind::Outside(outside) => outside.publish(topic, payload),
+        }
     }
 
     /// Answers one connection, subscribed or not (QoS 0 when it is not). On an outside broker this is a publish.
-    pub fn reply(&self, _to: Option<&ConnectionId>, _topic: &str, _payload: Bytes) {
-        unimplemented!()
+    ///
+    /// The answer is lost if the connection has ended. Without a connection this is [`Broker::publish`].
+    pub fn reply(&self, to: Option<&ConnectionId>, topic: &str, payload: Bytes) {
+        match (&self.0, to) {
+            (Kind::Embedded(embedded), Some(connection)) => {
+                let message = Arc::new(Message::new(topic, payload));
+                embedded.hub.lock().reply(connection, &message);
+            }
+            (Kind::Embedded(_), None) | (Kind::Outside(_), _) => self.publish(topic, payload),
+        }
+    }
+
+    /// The clients of the embedded broker that are connected; an outside one does not tell.
+    #[must_use]
+    pub fn connections(&self) -> Vec<LiveConnection> {
+        match &self.0 {
+            Kind::Embedded(embedded) => embedded.hub.lock().list(),
+            Kind::Outside(_) => Vec::new(),
+        }
+    }
+
+    /// Ends one connection of the embedded broker.
+    pub fn disconnect(&self, connection: &ConnectionId) {
+        match &self.0 {
+            Kind::Embedded(embedded) => {
+                embedded.hub.lock().close(connection, Close::Administrative);
+            }
+            Kind::Outside(_) => {}
+        }
     }
 
     /// Ends every connection: what a restart of the service does to its devices.
+    ///
+    /// On an outside broker the service's own link is ended, and made anew.
     pub fn disconnect_all(&self) {
-        unimplemented!()
+        match &self.0 {
+            Kind::Embedded(embedded) => embedded.hub.lock().close_all(Close::Administrative),
+            Kind::Outside(outside) => outside.restart(),
+        }
     }
+}
+
+/// The broker's clock; everything below takes the time as an argument.
+fn now() -> Instant {
+    Instant::now()
 }

@@ -1,1 +1,134 @@
-//! model
+//! The rules of AWS IoT Jobs, pure.
+//!
+//! [`Model`] owns no socket, clock, file, thread or random source. An operation is a method that
+//! takes what was asked and `now`, and answers with a typed result or error; whatever it changes
+//! for a device is appended to the effects, which [`Model::take_effects`] hands over. Time that
+//! passes by itself is told with [`Model::advance`] when [`Model::next_deadline`] is due.
+
+mod create;
+mod details;
+mod device_plane;
+pub mod document;
+pub mod error;
+mod execution;
+mod executions;
+mod groups;
+mod job;
+mod jobs;
+mod ledger;
+pub mod names;
+pub mod operation;
+mod page;
+mod registry;
+pub mod request;
+pub mod status;
+pub mod time;
+mod validate;
+pub mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use execution::ExecutionId;
+use groups::Group;
+use job::Job;
+use ledger::Queue;
+use names::{GroupName, JobId, NamespaceId, ThingName};
+use operation::{JobExecution, Pending};
+use registry::Thing;
+use time::Timestamp;
+
+/// Choices where AWS's behaviour is unknown, or where tests want more than AWS does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Knobs {
+    /// Refuse status details whose values are not strings. AWS takes scalars.
+    pub strict_status_details: bool,
+    /// Publish notify-next of a namespace even while another namespace heads the thing's queue.
+    /// AWS does not (aws-greengrass-lite issue #1151).
+    pub notify_next_per_namespace: bool,
+}
+
+/// What a device must be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The set of pending executions changed.
+    Notify {
+        /// The thing to tell.
+        thing: ThingName,
+        /// The namespace whose set changed.
+        namespace: Option<NamespaceId>,
+        /// The job whose execution came or went.
+        job: JobId,
+        /// What is pending.
+        pending: Pending,
+    },
+    /// Another execution is the first pending one.
+    NotifyNext {
+        /// The thing to tell.
+        thing: ThingName,
+        /// The namespace whose first execution changed.
+        namespace: Option<NamespaceId>,
+        /// The first pending execution, with its document.
+        next: Option<Box<JobExecution>>,
+    },
+}
+
+/// Things, groups, jobs and executions.
+#[derive(Debug, Default)]
+pub struct Model {
+    knobs: Knobs,
+    things: BTreeMap<ThingName, Thing>,
+    groups: BTreeMap<GroupName, Group>,
+    jobs: BTreeMap<JobId, Job>,
+    /// What the executions in `jobs` mean for each thing.
+    queues: BTreeMap<ThingName, Queue>,
+    /// The executions in `jobs` that will time out.
+    deadlines: BTreeSet<(Timestamp, ExecutionId)>,
+    effects: Vec<Effect>,
+    /// How many things, groups, jobs and executions were made: tells their order.
+    made: u64,
+}
+
+impl Model {
+    /// A service without things and jobs.
+    pub fn new(knobs: Knobs) -> Self {
+        Self {
+            knobs,
+            ..Self::default()
+        }
+    }
+
+    /// Forgets everything but the knobs. Devices are not told.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.knobs);
+    }
+
+    /// How many things there are.
+    pub fn thing_count(&self) -> usize {
+        self.things.len()
+    }
+
+    /// How many jobs there are, in every namespace.
+    pub fn job_count(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// What devices must be told since the last call, in order.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        core::mem::take(&mut self.effects)
+    }
+
+    /// When [`Model::advance`] has something to do.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Ends the executions whose timers have run out at `now`.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.fire_timers(now);
+    }
+
+    fn next_order(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+}

@@ -1,0 +1,283 @@
+//! Things, thing groups, tags and the endpoint, in the `iot` plane.
+//! Facts: AWS IoT API reference, the pages of the operations.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::{get, post, put};
+use axum::{Extension, Router};
+use serde::{Deserialize, Serialize};
+
+use super::Backend;
+use super::error::ApiError;
+use super::extract::{Answer, Answered, Empty, Json, Labels, Parameters, absent};
+use crate::model::names::Scope;
+use crate::model::{request, view};
+
+type Service = State<Arc<Backend>>;
+
+pub(super) fn routes() -> Router<Arc<Backend>> {
+    Router::new()
+        .route("/endpoint", get(describe_endpoint))
+        .route("/things", get(list_things))
+        .route(
+            "/things/{thing}",
+            post(create_thing)
+                .get(describe_thing)
+                .patch(update_thing)
+                .delete(delete_thing),
+        )
+        .route("/things/{thing}/thing-groups", get(list_groups_of_thing))
+        .route("/thing-groups", get(list_groups))
+        .route(
+            "/thing-groups/addThingToThingGroup",
+            put(add_thing_to_group),
+        )
+        .route(
+            "/thing-groups/removeThingFromThingGroup",
+            put(remove_thing_from_group),
+        )
+        .route(
+            "/thing-groups/updateThingGroupsForThing",
+            put(absent("UpdateThingGroupsForThing")),
+        )
+        .route(
+            "/thing-groups/{group}",
+            post(create_group)
+                .get(describe_group)
+                .delete(delete_group)
+                .patch(absent("UpdateThingGroup")),
+        )
+        .route("/thing-groups/{group}/things", get(list_things_in_group))
+        .route(
+            "/dynamic-thing-groups/{group}",
+            post(absent("CreateDynamicThingGroup")),
+        )
+        .route("/tags", get(list_tags).post(absent("TagResource")))
+        .route("/untag", post(absent("UntagResource")))
+        .merge(identities())
+}
+
+/// Certificates come from `/_local`: the service knows a thing by the name in its certificate, which
+/// AWS's operations do not give.
+fn identities() -> Router<Arc<Backend>> {
+    Router::new()
+        .route("/keys-and-certificate", post(create_keys_and_certificate))
+        .route(
+            "/things/{thing}/principals",
+            put(absent("AttachThingPrincipal"))
+                .get(absent("ListThingPrincipals"))
+                .delete(absent("DetachThingPrincipal")),
+        )
+        .route("/policies", get(absent("ListPolicies")))
+        .route(
+            "/policies/{policy}",
+            post(absent("CreatePolicy")).delete(absent("DeletePolicy")),
+        )
+        .route("/target-policies/{policy}", put(absent("AttachPolicy")))
+        .route("/thing-types", get(absent("ListThingTypes")))
+        .route(
+            "/thing-types/{type}",
+            post(absent("CreateThingType")).delete(absent("DeleteThingType")),
+        )
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointType {
+    endpoint_type: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Endpoint {
+    endpoint_address: String,
+}
+
+async fn describe_endpoint(
+    State(service): Service,
+    Parameters(asked): Parameters<EndpointType>,
+) -> Answered<Endpoint> {
+    match asked.endpoint_type.as_deref() {
+        None | Some("iot:Data" | "iot:Data-ATS" | "iot:Jobs") => Ok(Answer(Endpoint {
+            endpoint_address: service.mqtt.host.clone(),
+        })),
+        Some(other) => Err(ApiError::invalid_request(format!(
+            "The endpoint type {other} is not valid."
+        ))),
+    }
+}
+
+async fn create_keys_and_certificate() -> ApiError {
+    ApiError::not_supported(
+        "CreateKeysAndCertificate (POST /_local/things/THING/certificate issues a certificate)",
+    )
+}
+
+async fn create_thing(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Labels(thing_name): Labels<String>,
+    Json(request): Json<request::CreateThing>,
+) -> Answered<view::ThingIdentity> {
+    let request = request::CreateThing {
+        thing_name,
+        ..request
+    };
+    service
+        .control(|model, now| model.create_thing(&scope, request, now))
+        .map(Answer)
+}
+
+async fn describe_thing(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Labels(thing): Labels<String>,
+) -> Answered<view::ThingDescription> {
+    service
+        .control(|model, _| model.describe_thing(&scope, &thing))
+        .map(Answer)
+}
+
+async fn list_things(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Parameters(request): Parameters<request::ListThings>,
+) -> Answered<view::ThingList> {
+    service
+        .control(|model, _| model.list_things(&scope, &request))
+        .map(Answer)
+}
+
+async fn update_thing(
+    State(service): Service,
+    Labels(thing_name): Labels<String>,
+    Json(request): Json<request::UpdateThing>,
+) -> Answered<Empty> {
+    let request = request::UpdateThing {
+        thing_name,
+        ..request
+    };
+    service.control(|model, _| model.update_thing(request))?;
+    Ok(Answer(Empty {}))
+}
+
+/// The condition of a deletion.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Expected {
+    expected_version: Option<i64>,
+}
+
+async fn delete_thing(
+    State(service): Service,
+    Labels(thing): Labels<String>,
+    Parameters(expected): Parameters<Expected>,
+) -> Answered<Empty> {
+    service.control(|model, now| model.delete_thing(&thing, expected.expected_version, now))?;
+    Ok(Answer(Empty {}))
+}
+
+async fn create_group(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Labels(thing_group_name): Labels<String>,
+    Json(request): Json<request::CreateThingGroup>,
+) -> Answered<view::GroupIdentity> {
+    let request = request::CreateThingGroup {
+        thing_group_name,
+        ..request
+    };
+    service
+        .control(|model, now| model.create_thing_group(&scope, request, now))
+        .map(Answer)
+}
+
+async fn describe_group(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Labels(group): Labels<String>,
+) -> Answered<view::GroupDescription> {
+    service
+        .control(|model, _| model.describe_thing_group(&scope, &group))
+        .map(Answer)
+}
+
+async fn list_groups(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Parameters(request): Parameters<request::ListThingGroups>,
+) -> Answered<view::GroupList> {
+    service
+        .control(|model, _| model.list_thing_groups(&scope, &request))
+        .map(Answer)
+}
+
+async fn delete_group(
+    State(service): Service,
+    Labels(group): Labels<String>,
+    Parameters(expected): Parameters<Expected>,
+) -> Answered<Empty> {
+    service.control(|model, _| model.delete_thing_group(&group, expected.expected_version))?;
+    Ok(Answer(Empty {}))
+}
+
+async fn add_thing_to_group(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Json(request): Json<request::GroupMembership>,
+) -> Answered<Empty> {
+    service.control(|model, _| model.add_thing_to_thing_group(&scope, &request))?;
+    Ok(Answer(Empty {}))
+}
+
+async fn remove_thing_from_group(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Json(request): Json<request::GroupMembership>,
+) -> Answered<Empty> {
+    service.control(|model, _| model.remove_thing_from_thing_group(&scope, &request))?;
+    Ok(Answer(Empty {}))
+}
+
+async fn list_things_in_group(
+    State(service): Service,
+    Labels(thing_group_name): Labels<String>,
+    Parameters(request): Parameters<request::ListThingsInThingGroup>,
+) -> Answered<view::MemberList> {
+    let request = request::ListThingsInThingGroup {
+        thing_group_name,
+        ..request
+    };
+    service
+        .control(|model, _| model.list_things_in_thing_group(&request))
+        .map(Answer)
+}
+
+async fn list_groups_of_thing(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Labels(thing): Labels<String>,
+    Parameters(page): Parameters<request::PageRequest>,
+) -> Answered<view::GroupList> {
+    service
+        .control(|model, _| model.list_thing_groups_for_thing(&scope, &thing, &page))
+        .map(Answer)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Tagged {
+    resource_arn: Option<String>,
+}
+
+async fn list_tags(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Parameters(tagged): Parameters<Tagged>,
+) -> Answered<view::TagList> {
+    let arn = tagged.resource_arn.unwrap_or_default();
+    service
+        .control(|model, _| model.list_tags_for_resource(&scope, &arn))
+        .map(Answer)
+}

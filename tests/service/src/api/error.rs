@@ -1,0 +1,141 @@
+//! Refusals in the shape of AWS's JSON protocols: status, `x-amzn-ErrorType` and a `message`.
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::model::error::{ControlError, DeviceError};
+
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// A refusal as the wire carries it.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    exception: &'static str,
+    body: Map<String, Value>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, exception: &'static str, message: impl Into<String>) -> Self {
+        let body = Map::from_iter([("message".to_owned(), Value::String(message.into()))]);
+        Self {
+            status,
+            exception,
+            body,
+        }
+    }
+
+    /// A request that cannot be understood.
+    pub(super) fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "InvalidRequestException", message)
+    }
+
+    /// An operation of AWS's that the service does not have.
+    pub(super) fn not_supported(operation: &str) -> Self {
+        let message = format!("{operation} is not supported by this version of the local service");
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "UnsupportedOperationException",
+            message,
+        )
+    }
+
+    /// No operation at all.
+    pub(super) fn unknown_operation(method: &str, path: &str) -> Self {
+        let message =
+            format!("{method} {path} is no operation that this version of the local service knows");
+        Self::new(StatusCode::NOT_FOUND, "UnknownOperationException", message)
+    }
+
+    /// A request that is signed for a service that is not here.
+    pub(super) fn unknown_service(service: &str) -> Self {
+        let message = format!(
+            "The local service has iot, iot-jobs-data and s3; the request is signed for {service}"
+        );
+        Self::new(StatusCode::NOT_FOUND, "UnknownOperationException", message)
+    }
+
+    /// A request that only its signature could tell from another one.
+    pub(super) fn unsigned() -> Self {
+        let message = "Missing Authentication Token";
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "MissingAuthenticationTokenException",
+            message,
+        )
+    }
+
+    /// A request that a web page made, not a program.
+    pub(super) fn from_web_page() -> Self {
+        let message =
+            "Requests with an Origin header are refused: no web page may drive the service";
+        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+    }
+
+    /// A fault of the service.
+    pub(super) fn internal(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalFailureException",
+            message,
+        )
+    }
+}
+
+impl From<ControlError> for ApiError {
+    fn from(error: ControlError) -> Self {
+        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut refusal = Self::new(status, error.exception(), error.to_string());
+        if let ControlError::ResourceAlreadyExists {
+            resource_id,
+            resource_arn,
+            ..
+        } = error
+        {
+            refusal
+                .body
+                .insert("resourceId".to_owned(), resource_id.into());
+            refusal
+                .body
+                .insert("resourceArn".to_owned(), resource_arn.into());
+        }
+        refusal
+    }
+}
+
+impl From<DeviceError> for ApiError {
+    fn from(error: DeviceError) -> Self {
+        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut refusal = Self::new(status, error.exception(), error.to_string());
+        if let Some(state) = error.state() {
+            refusal
+                .body
+                .insert("executionState".to_owned(), json!(state));
+        }
+        refusal
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(Value::Object(self.body).to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ERROR_TYPE, HeaderValue::from_static(self.exception));
+        identify(&mut response);
+        response
+    }
+}
+
+/// Gives an answer the id by which clients report it.
+pub(super) fn identify(response: &mut Response<Body>) {
+    if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
+        response.headers_mut().entry(REQUEST_ID).or_insert(id);
+    }
+}

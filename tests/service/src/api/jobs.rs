@@ -1,0 +1,224 @@
+//! Jobs and their executions, in the `iot` plane.
+//! Facts: AWS IoT API reference, the pages of the operations.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::{delete, get, post, put};
+use axum::{Extension, Router};
+use serde::Deserialize;
+
+use super::Backend;
+use super::error::ApiError;
+use super::extract::{Answer, Answered, Empty, Json, Labels, Parameters, absent};
+use crate::model::document::ObjectLocation;
+use crate::model::names::Scope;
+use crate::model::request::SourceError;
+use crate::model::{request, view};
+
+/// The model refuses documents above 32 KiB; one byte more of a source tells it.
+const MAX_SOURCE_BYTES: u64 = 32 * 1024 + 1;
+
+type Service = State<Arc<Backend>>;
+
+pub(super) fn routes() -> Router<Arc<Backend>> {
+    Router::new()
+        .route("/jobs", get(list_jobs))
+        .route(
+            "/jobs/{job}",
+            put(create_job)
+                .get(describe_job)
+                .delete(delete_job)
+                .patch(absent("UpdateJob")),
+        )
+        .route("/jobs/{job}/cancel", put(cancel_job))
+        .route("/jobs/{job}/job-document", get(job_document))
+        .route(
+            "/jobs/{job}/targets",
+            post(absent("AssociateTargetsWithJob")),
+        )
+        .route("/jobs/{job}/things", get(list_executions_of_job))
+        .route("/things/{thing}/jobs", get(list_executions_of_thing))
+        .route("/things/{thing}/jobs/{job}", get(describe_execution))
+        .route("/things/{thing}/jobs/{job}/cancel", put(cancel_execution))
+        .route(
+            "/things/{thing}/jobs/{job}/executionNumber/{number}",
+            delete(delete_execution),
+        )
+        .route("/job-templates", get(absent("ListJobTemplates")))
+        .route(
+            "/job-templates/{template}",
+            put(absent("CreateJobTemplate"))
+                .get(absent("DescribeJobTemplate"))
+                .delete(absent("DeleteJobTemplate")),
+        )
+        .route(
+            "/managed-job-templates",
+            get(absent("ListManagedJobTemplates")),
+        )
+        .route(
+            "/managed-job-templates/{template}",
+            get(absent("DescribeManagedJobTemplate")),
+        )
+        .route(
+            "/event-configurations",
+            get(absent("DescribeEventConfigurations")).patch(absent("UpdateEventConfigurations")),
+        )
+}
+
+/// The query of operations that can be forced.
+#[derive(Debug, Deserialize)]
+struct Force {
+    #[serde(default)]
+    force: bool,
+}
+
+async fn create_job(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Labels(job_id): Labels<String>,
+    Json(mut request): Json<request::CreateJob>,
+) -> Answered<view::JobReference> {
+    request.job_id = job_id;
+    if let Some(source) = &request.document_source {
+        request.fetched = Some(match ObjectLocation::parse(source) {
+            Some(location) => service.artifacts.read(&location, MAX_SOURCE_BYTES).await,
+            None => Err(SourceError::UrlInvalid),
+        });
+    }
+    service
+        .control(|model, now| model.create_job(&scope, request, now))
+        .map(Answer)
+}
+
+async fn describe_job(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Labels(job): Labels<String>,
+) -> Answered<view::JobDescription> {
+    service
+        .control(|model, _| model.describe_job(&scope, &job))
+        .map(Answer)
+}
+
+async fn list_jobs(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Parameters(request): Parameters<request::ListJobs>,
+) -> Answered<view::JobList> {
+    service
+        .control(|model, _| model.list_jobs(&scope, &request))
+        .map(Answer)
+}
+
+async fn cancel_job(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Labels(job_id): Labels<String>,
+    Parameters(Force { force }): Parameters<Force>,
+    Json(request): Json<request::CancelJob>,
+) -> Answered<view::JobReference> {
+    let request = request::CancelJob {
+        job_id,
+        force,
+        ..request
+    };
+    service
+        .control(|model, now| model.cancel_job(&scope, request, now))
+        .map(Answer)
+}
+
+async fn delete_job(
+    State(service): Service,
+    Labels(job_id): Labels<String>,
+    Parameters(request): Parameters<request::DeleteJob>,
+) -> Answered<Empty> {
+    let request = request::DeleteJob { job_id, ..request };
+    service.control(|model, now| model.delete_job(&request, now))?;
+    Ok(Answer(Empty {}))
+}
+
+async fn job_document(
+    State(service): Service,
+    Labels(job): Labels<String>,
+) -> Answered<view::JobDocument> {
+    service
+        .control(|model, _| model.job_document(&job))
+        .map(Answer)
+}
+
+async fn list_executions_of_job(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Labels(job_id): Labels<String>,
+    Parameters(request): Parameters<request::ListJobExecutionsForJob>,
+) -> Answered<view::JobExecutionsForJob> {
+    let request = request::ListJobExecutionsForJob { job_id, ..request };
+    service
+        .control(|model, _| model.list_job_executions_for_job(&scope, &request))
+        .map(Answer)
+}
+
+async fn list_executions_of_thing(
+    State(service): Service,
+    Labels(thing_name): Labels<String>,
+    Parameters(request): Parameters<request::ListJobExecutionsForThing>,
+) -> Answered<view::JobExecutionsForThing> {
+    let request = request::ListJobExecutionsForThing {
+        thing_name,
+        ..request
+    };
+    service
+        .control(|model, _| model.list_job_executions_for_thing(&request))
+        .map(Answer)
+}
+
+async fn describe_execution(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Labels((thing_name, job_id)): Labels<(String, String)>,
+    Parameters(request): Parameters<request::DescribeJobExecution>,
+) -> Answered<view::JobExecutionDescription> {
+    let request = request::DescribeJobExecution {
+        job_id,
+        thing_name,
+        ..request
+    };
+    service
+        .control(|model, now| model.describe_job_execution(&scope, &request, now))
+        .map(Answer)
+}
+
+async fn cancel_execution(
+    State(service): Service,
+    Labels((thing_name, job_id)): Labels<(String, String)>,
+    Parameters(Force { force }): Parameters<Force>,
+    Json(request): Json<request::CancelJobExecution>,
+) -> Answered<Empty> {
+    let request = request::CancelJobExecution {
+        job_id,
+        thing_name,
+        force,
+        ..request
+    };
+    service.control(|model, now| model.cancel_job_execution(request, now))?;
+    Ok(Answer(Empty {}))
+}
+
+async fn delete_execution(
+    State(service): Service,
+    Labels((thing_name, job_id, number)): Labels<(String, String, String)>,
+    Parameters(request): Parameters<request::DeleteJobExecution>,
+) -> Answered<Empty> {
+    let execution_number = number.parse();
+    let execution_number =
+        execution_number.map_err(|_| ApiError::invalid_request("Execution number is invalid."))?;
+    let request = request::DeleteJobExecution {
+        job_id,
+        thing_name,
+        execution_number,
+        ..request
+    };
+    service.control(|model, now| model.delete_job_execution(&request, now))?;
+    Ok(Answer(Empty {}))
+}

@@ -1,0 +1,172 @@
+//! Which plane a request is for: the credential scope of its signature says.
+//!
+//! `Authorization: AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`, or the same
+//! in `X-Amz-Credential` of a presigned query.
+
+use axum::body::Body;
+use axum::http::Request;
+use axum::http::header::AUTHORIZATION;
+use percent_encoding::percent_decode_str;
+
+use crate::artifacts::is_presigned;
+
+const MAX_REGION_BYTES: usize = 32;
+/// The first segments of the paths of `iot` and `iot-jobs-data`.
+const IOT_PATHS: [&str; 6] = [
+    "endpoint",
+    "jobs",
+    "job-templates",
+    "tags",
+    "thing-groups",
+    "things",
+];
+
+/// A part of the service with its own protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Plane {
+    /// S3.
+    Artifacts,
+    /// `iot`.
+    Control,
+    /// `iot-jobs-data`.
+    Data,
+    /// The service's own.
+    Local,
+    /// Signed for a service that is not here.
+    Unknown { service: String },
+    /// Unsigned, where a signature is needed to tell the planes apart.
+    Unsigned,
+}
+
+/// The plane, and the region that the request is signed for.
+pub(super) fn of(request: &Request<Body>) -> (Plane, Option<String>) {
+    let path = request.uri().path();
+    if path == "/_local" || path.starts_with("/_local/") {
+        return (Plane::Local, None);
+    }
+    let header = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let credential = header
+        .and_then(in_header)
+        .or_else(|| in_query(request.uri().query()?));
+    let Some((region, service)) = credential.as_deref().and_then(parse) else {
+        let first = path.split('/').nth(1).unwrap_or_default();
+        // S3 has unsigned requests, older signatures, and its own way to refuse them.
+        let is_presigned = request.uri().query().is_some_and(is_presigned);
+        let plane = if IOT_PATHS.contains(&first) && !is_presigned {
+            Plane::Unsigned
+        } else {
+            Plane::Artifacts
+        };
+        return (plane, None);
+    };
+    let plane = match service {
+        "iot" => Plane::Control,
+        "iot-jobs-data" => Plane::Data,
+        "s3" => Plane::Artifacts,
+        service => Plane::Unknown {
+            service: service.to_owned(),
+        },
+    };
+    (plane, is_region(region).then(|| region.to_owned()))
+}
+
+fn in_header(header: &str) -> Option<String> {
+    let (_, credential) = header.split_once("Credential=")?;
+    Some(credential.split([',', ' ']).next()?.to_owned())
+}
+
+fn in_query(query: &str) -> Option<String> {
+    let credential = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
+    Some(
+        percent_decode_str(credential)
+            .decode_utf8_lossy()
+            .into_owned(),
+    )
+}
+
+/// Region and service. An access key may hold slashes, so they are counted from the end.
+fn parse(credential: &str) -> Option<(&str, &str)> {
+    let mut parts = credential.rsplit('/');
+    let (Some("aws4_request"), Some(service), Some(region)) =
+        (parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    // The date and the access key.
+    parts.next().and(parts.next()).map(|_| (region, service))
+}
+
+fn is_region(region: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=MAX_REGION_BYTES).contains(&region.len()) && region.bytes().all(is_legal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(uri: &str, credential: &str) -> (Plane, Option<String>) {
+        let value =
+            format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=00");
+        let request = Request::builder().uri(uri).header(AUTHORIZATION, value);
+        of(&request.body(Body::empty()).unwrap())
+    }
+
+    fn unsigned(uri: &str) -> (Plane, Option<String>) {
+        of(&Request::builder().uri(uri).body(Body::empty()).unwrap())
+    }
+
+    #[test]
+    fn the_same_path_goes_to_the_plane_that_signed_it() {
+        let region = Some("eu-west-1".to_owned());
+        let plane = |service: &str| {
+            signed(
+                "/things/t/jobs",
+                &format!("k/20261021/eu-west-1/{service}/aws4_request"),
+            )
+        };
+        assert_eq!(plane("iot"), (Plane::Control, region.clone()));
+        assert_eq!(plane("iot-jobs-data"), (Plane::Data, region.clone()));
+        assert_eq!(plane("s3"), (Plane::Artifacts, region.clone()));
+        assert_eq!(
+            plane("sts"),
+            (
+                Plane::Unknown {
+                    service: "sts".to_owned()
+                },
+                region
+            )
+        );
+    }
+
+    #[test]
+    fn a_presigned_query_is_a_signature() {
+        let uri = "/b/k?X-Amz-Credential=k%2F20261021%2Fus-east-1%2Fs3%2Faws4_request";
+        assert_eq!(
+            unsigned(uri),
+            (Plane::Artifacts, Some("us-east-1".to_owned()))
+        );
+    }
+
+    #[test]
+    fn without_a_signature_the_path_decides() {
+        assert_eq!(unsigned("/_local/health"), (Plane::Local, None));
+        assert_eq!(unsigned("/things/t"), (Plane::Unsigned, None));
+        assert_eq!(unsigned("/bucket/things"), (Plane::Artifacts, None));
+    }
+
+    #[test]
+    fn what_is_no_region_does_not_reach_an_arn() {
+        for region in ["", "EU", "a:b", &"a".repeat(33)] {
+            assert_eq!(
+                signed("/things", &format!("k/d/{region}/iot/aws4_request")),
+                (Plane::Control, None)
+            );
+        }
+    }
+}

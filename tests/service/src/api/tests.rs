@@ -1,0 +1,468 @@
+//! The planes over loopback, as clients see them.
+
+use core::net::SocketAddr;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, ORIGIN};
+use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::clock::Clock;
+use crate::model::time::Timestamp;
+use crate::service::{Service, Settings};
+
+const THING_ARN: &str = "arn:aws:iot:eu-west-1:123456789012:thing/gw-1";
+const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/download";
+
+/// A service whose clock stands, and a client of it.
+struct Client {
+    service: Service,
+    address: SocketAddr,
+}
+
+/// An answer, taken in whole.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    exception: String,
+    body: Value,
+}
+
+impl Client {
+    async fn new() -> Self {
+        let clock = Clock::frozen(Timestamp::from_secs(1_792_567_680));
+        let service = Service::start(Settings {
+            clock,
+            ..Settings::default()
+        })
+        .await
+        .unwrap();
+        let address = service
+            .addresses()
+            .http
+            .strip_prefix("http://")
+            .unwrap()
+            .parse()
+            .unwrap();
+        Self { service, address }
+    }
+
+    /// A client of a service with the thing `gw-1`.
+    async fn with_thing() -> Self {
+        let client = Self::new().await;
+        client.iot("POST /things/gw-1", json!({})).await.ok();
+        client
+    }
+
+    async fn iot(&self, line: &str, body: Value) -> Answer {
+        self.signed("iot", line, body.to_string()).await
+    }
+
+    async fn data(&self, line: &str, body: Value) -> Answer {
+        self.signed("iot-jobs-data", line, body.to_string()).await
+    }
+
+    async fn local(&self, line: &str, body: Value) -> Answer {
+        self.send(request(line), body.to_string()).await
+    }
+
+    async fn signed(&self, service: &str, line: &str, body: impl Into<Bytes>) -> Answer {
+        let scope =
+            format!("AWS4-HMAC-SHA256 Credential=local/20261021/eu-west-1/{service}/aws4_request");
+        self.send(request(line).header(AUTHORIZATION, scope), body)
+            .await
+    }
+
+    async fn send(&self, request: axum::http::request::Builder, body: impl Into<Bytes>) -> Answer {
+        let body = body.into();
+        let request = request
+            .header(HOST, self.address.to_string())
+            .header(CONTENT_LENGTH, body.len());
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let answer = sender
+            .send_request(request.body(Body::from(body)).unwrap())
+            .await
+            .unwrap();
+        let exception = answer
+            .headers()
+            .get("x-amzn-errortype")
+            .map_or("", |value| value.to_str().unwrap());
+        let (status, exception) = (answer.status().as_u16(), exception.to_owned());
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        drop(connection);
+        Answer {
+            status,
+            exception,
+            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        }
+    }
+
+    async fn upload(&self, path: &str, content: &'static str) {
+        self.signed(
+            "s3",
+            &format!("PUT /{}", path.split('/').next().unwrap()),
+            "",
+        )
+        .await;
+        assert_eq!(
+            self.signed("s3", &format!("PUT /{path}"), content)
+                .await
+                .status,
+            200
+        );
+    }
+}
+
+impl Answer {
+    fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        self.body
+    }
+
+    fn refused(self) -> (u16, String) {
+        assert!(self.body["message"].is_string(), "{self:?}");
+        (self.status, self.exception)
+    }
+}
+
+/// A request from a line like `GET /things`.
+fn request(line: &str) -> axum::http::request::Builder {
+    let (method, uri) = line.split_once(' ').unwrap();
+    Request::builder().method(method).uri(uri)
+}
+
+fn refusal(status: u16, exception: &str) -> (u16, String) {
+    (status, exception.to_owned())
+}
+
+fn job() -> Value {
+    json!({"targets": [THING_ARN], "document": "{\"operation\":\"x\"}"})
+}
+
+#[tokio::test]
+async fn a_job_goes_from_one_plane_through_the_other_and_back() {
+    let client = Client::with_thing().await;
+    let made = client.iot("PUT /jobs/j", job()).await.ok();
+    assert_eq!(made["jobArn"], "arn:aws:iot:eu-west-1:123456789012:job/j");
+    let pending = client.data("GET /things/gw-1/jobs", json!({})).await.ok();
+    assert_eq!(pending["queuedJobs"][0]["jobId"], "j");
+    let next = client
+        .data("GET /things/gw-1/jobs/%24next", json!({}))
+        .await
+        .ok();
+    assert_eq!(next["execution"]["jobDocument"], "{\"operation\":\"x\"}");
+    let started = client
+        .data(
+            "PUT /things/gw-1/jobs/$next",
+            json!({"statusDetails": {"a": "b"}}),
+        )
+        .await
+        .ok();
+    assert_eq!(started["execution"]["status"], "IN_PROGRESS");
+    let update = json!({"status": "SUCCEEDED", "includeJobExecutionState": true});
+    let updated = client.data("POST /things/gw-1/jobs/j", update).await.ok();
+    assert_eq!(updated["executionState"]["status"], "SUCCEEDED");
+    let execution = client.iot("GET /things/gw-1/jobs/j", json!({})).await.ok();
+    assert_eq!(
+        execution["execution"]["statusDetails"]["detailsMap"]["a"],
+        "b"
+    );
+    let empty = client
+        .data("GET /things/gw-1/jobs/%24next", json!({}))
+        .await
+        .ok();
+    assert_eq!(empty, json!({}));
+}
+
+#[tokio::test]
+async fn the_same_path_is_another_operation_in_the_other_plane() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/j", job()).await.ok();
+    let control = client.iot("GET /things/gw-1/jobs", json!({})).await.ok();
+    assert_eq!(control["executionSummaries"][0]["jobId"], "j");
+    let data = client.data("GET /things/gw-1/jobs", json!({})).await.ok();
+    assert_eq!(data["queuedJobs"][0]["jobId"], "j");
+}
+
+#[tokio::test]
+async fn a_document_is_fetched_from_its_bucket_and_its_urls_can_be_read() {
+    let client = Client::with_thing().await;
+    let document =
+        r#"{"url":"${aws:iot:s3-presigned-url:https://s3.eu-west-1.amazonaws.com/docs/a.json}"}"#;
+    client.upload("docs/a.json", document).await;
+    let source = "https://s3.eu-west-1.amazonaws.com/docs/a.json";
+    let presigned = json!({"roleArn": ROLE_ARN, "expiresInSec": 60});
+    let job =
+        json!({"targets": [THING_ARN], "documentSource": source, "presignedUrlConfig": presigned});
+    client.iot("PUT /jobs/j", job).await.ok();
+    assert_eq!(
+        client.iot("GET /jobs/j/job-document", json!({})).await.ok()["document"],
+        document
+    );
+
+    let execution = client.data("GET /things/gw-1/jobs/j", json!({})).await.ok();
+    let shown: Value =
+        serde_json::from_str(execution["execution"]["jobDocument"].as_str().unwrap()).unwrap();
+    let https = &client.service.addresses().https;
+    let uri = shown["url"].as_str().unwrap().strip_prefix(https).unwrap();
+    let host = https.strip_prefix("https://").unwrap();
+    // The host is signed, so the plain port answers as well as the one with TLS.
+    let get = |now: u64| {
+        let request = Request::builder()
+            .uri(uri)
+            .header(HOST, host)
+            .body(Body::empty())
+            .unwrap();
+        client
+            .service
+            .artifacts()
+            .answer(request, Timestamp::from_secs(now))
+    };
+    let answer = get(1_792_567_680)
+        .await
+        .into_body()
+        .collect()
+        .await
+        .unwrap()
+        .to_bytes();
+    assert_eq!(answer, document);
+    assert_eq!(get(1_792_567_740).await.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_source_that_does_not_exist_is_refused() {
+    let client = Client::with_thing().await;
+    let job =
+        json!({"targets": [THING_ARN], "documentSource": "https://s3.amazonaws.com/no/a.json"});
+    let answer = client.iot("PUT /jobs/j", job).await;
+    assert_eq!(answer.refused(), refusal(400, "InvalidRequestException"));
+}
+
+#[tokio::test]
+async fn a_forced_cancel_reaches_the_model() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/j", job()).await.ok();
+    client
+        .data("PUT /things/gw-1/jobs/$next", json!({}))
+        .await
+        .ok();
+    client
+        .iot(
+            "PUT /jobs/j/cancel?force=true",
+            json!({"reasonCode": "OPERATOR"}),
+        )
+        .await
+        .ok();
+    let execution = client.iot("GET /things/gw-1/jobs/j", json!({})).await.ok();
+    assert_eq!(execution["execution"]["status"], "CANCELED");
+    assert_eq!(execution["execution"]["forceCanceled"], true);
+    assert_eq!(
+        client.iot("GET /jobs/j", json!({})).await.ok()["job"]["reasonCode"],
+        "OPERATOR"
+    );
+}
+
+#[tokio::test]
+async fn a_label_is_decoded_before_it_is_judged() {
+    let client = Client::new().await;
+    let thing = client.iot("POST /things/gw%3A1", json!({})).await.ok();
+    assert_eq!(thing["thingName"], "gw:1");
+    let slash = client.iot("PUT /jobs/a%2Fb%20c", job()).await;
+    assert!(
+        slash.body["message"].as_str().unwrap().contains("a/b c"),
+        "{slash:?}"
+    );
+    assert_eq!(slash.refused(), refusal(400, "InvalidRequestException"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_an_invalid_request() {
+    let client = Client::with_thing().await;
+    let deep = "[".repeat(100_000);
+    let nested = format!(r#"{{"statusDetails":{}"#, r#"{"a":"#.repeat(100_000));
+    let huge = format!(r#"{{"document":"{}"}}"#, "x".repeat(600_000));
+    for body in [
+        "{",
+        "null",
+        "[]",
+        "\u{0}",
+        &deep,
+        &nested,
+        &huge,
+        r#"{"targets":1}"#,
+    ] {
+        let answer = client.signed("iot", "PUT /jobs/j", body.to_owned()).await;
+        assert_eq!(
+            answer.refused(),
+            refusal(400, "InvalidRequestException"),
+            "{body:.20}"
+        );
+        let answer = client
+            .signed(
+                "iot-jobs-data",
+                "PUT /things/gw-1/jobs/$next",
+                body.to_owned(),
+            )
+            .await;
+        assert!(
+            answer.status == 400 || answer.status == 200,
+            "{body:.20}: {answer:?}"
+        );
+    }
+    for line in [
+        "GET /things/%ff",
+        "GET /jobs?maxResults=x",
+        "GET /jobs?maxResults=99999999999999999999",
+    ] {
+        assert_eq!(
+            client.iot(line, json!({})).await.refused(),
+            refusal(400, "InvalidRequestException"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_the_service_does_not_have_is_refused_by_name() {
+    let client = Client::new().await;
+    let answer = client.iot("PATCH /jobs/j", json!({})).await;
+    assert!(
+        answer.body["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("UpdateJob is not supported"),
+        "{answer:?}"
+    );
+    assert_eq!(
+        answer.refused(),
+        refusal(501, "UnsupportedOperationException")
+    );
+    for line in ["GET /certificates", "DELETE /endpoint", "POST /"] {
+        let answer = client.iot(line, json!({})).await;
+        assert_eq!(
+            answer.refused(),
+            refusal(404, "UnknownOperationException"),
+            "{line}"
+        );
+    }
+    let answer = client.signed("sts", "POST /", "").await;
+    assert_eq!(answer.refused(), refusal(404, "UnknownOperationException"));
+}
+
+#[tokio::test]
+async fn an_unsigned_request_is_refused_where_planes_share_paths() {
+    let client = Client::with_thing().await;
+    let answer = client.send(request("GET /things/gw-1/jobs"), "").await;
+    assert_eq!(
+        answer.refused(),
+        refusal(403, "MissingAuthenticationTokenException")
+    );
+}
+
+#[tokio::test]
+async fn a_version_mismatch_comes_with_the_state() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/j", job()).await.ok();
+    let update = json!({"status": "IN_PROGRESS", "expectedVersion": 7});
+    let answer = client.data("POST /things/gw-1/jobs/j", update).await;
+    assert_eq!(
+        answer.body["message"],
+        "Expected version 7 but found version 1"
+    );
+    assert_eq!(answer.body["executionState"]["versionNumber"], 1);
+    assert_eq!(answer.refused(), refusal(400, "InvalidRequestException"));
+}
+
+#[tokio::test]
+async fn a_step_of_the_clock_fires_the_timers_before_it_is_answered() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/j", job()).await.ok();
+    client
+        .data(
+            "PUT /things/gw-1/jobs/$next",
+            json!({"stepTimeoutInMinutes": 1}),
+        )
+        .await
+        .ok();
+    let status = || async {
+        client.iot("GET /things/gw-1/jobs/j", json!({})).await.ok()["execution"]["status"].clone()
+    };
+    client
+        .local("POST /_local/clock", json!({"advance": 59}))
+        .await
+        .ok();
+    assert_eq!(status().await, "IN_PROGRESS");
+    let clock = client
+        .local("POST /_local/clock", json!({"advance": 1.5}))
+        .await
+        .ok();
+    assert_eq!(clock["now"], 1_792_567_740.5);
+    assert_eq!(status().await, "TIMED_OUT");
+    for advance in [json!(-1), json!(1e30), json!("x")] {
+        let answer = client
+            .local("POST /_local/clock", json!({"advance": advance}))
+            .await;
+        assert_eq!(answer.refused(), refusal(400, "InvalidRequestException"));
+    }
+}
+
+#[tokio::test]
+async fn a_reset_forgets_things_jobs_buckets_and_faults() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/j", job()).await.ok();
+    client.upload("bucket/key", "").await;
+    client
+        .local("POST /_local/faults", json!({"urlsExpireAtOnce": true}))
+        .await
+        .ok();
+    client.local("POST /_local/reset", json!({})).await.ok();
+    let status = client.local("GET /_local/status", json!({})).await.ok();
+    assert_eq!((&status["things"], &status["jobs"]), (&json!(0), &json!(0)));
+    assert_eq!(client.signed("s3", "HEAD /bucket", "").await.status, 404);
+    assert_eq!(
+        client.local("GET /_local/faults", json!({})).await.ok()["urlsExpireAtOnce"],
+        false
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_comes_with_all_that_a_device_needs() {
+    let client = Client::new().await;
+    let issued = client
+        .local("POST /_local/things/gw%3A1/certificate", json!({}))
+        .await
+        .ok();
+    for pem in ["certificatePem", "privateKey", "caPem"] {
+        assert!(
+            issued[pem].as_str().unwrap().starts_with("-----BEGIN "),
+            "{pem}"
+        );
+    }
+    let mqtt = &client.service.addresses().mqtt;
+    assert_eq!(
+        (&issued["endpoint"], &issued["port"]),
+        (&json!(mqtt.host), &json!(mqtt.port))
+    );
+    let answer = client
+        .local("POST /_local/things/gw%201/certificate", json!({}))
+        .await;
+    assert_eq!(answer.refused(), refusal(400, "InvalidRequestException"));
+}
+
+#[tokio::test]
+async fn no_web_page_drives_the_service() {
+    let client = Client::with_thing().await;
+    let from_page = request("POST /_local/reset").header(ORIGIN, "http://example.com");
+    assert_eq!(
+        client.send(from_page, "{}").await.refused(),
+        refusal(403, "AccessDeniedException")
+    );
+    let status = client.local("GET /_local/status", json!({})).await.ok();
+    assert_eq!(status["things"], 1);
+}

@@ -1,0 +1,476 @@
+//! A client of an outside broker: mosquitto, EMQX, or any other that lets the service see all things.
+//!
+//! Two tasks: one polls the link and nothing else, so that it never waits on the service; one sends what
+//! the service says, and keeps it until the broker confirms. Each link gets a new MQTT client, so nothing
+//! of a lost one lingers in it. The broker does not say who asked; answers are plain publishes.
+//!
+//! Bounds: [`OUTBOX_LIMIT`] messages wait while the link is down, and what comes then is discarded.
+//! [`REQUEST_LIMIT`] requests wait for the service; what comes then is discarded, and its device asks again.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use rumqttc::{
+    AsyncClient, ClientError, ConnectionError, Event, EventLoop, MqttOptions, Packet,
+    PublishNotice, PublishOptions, QoS, SubscribeFilterInput, TlsConfiguration, Transport,
+};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::sleep_until;
+
+use super::codec::PAYLOAD_LIMIT;
+use super::{Request, now, topic};
+
+/// The most messages that wait for the link.
+const OUTBOX_LIMIT: usize = 1024;
+
+/// The most requests that wait for the service.
+const REQUEST_LIMIT: usize = 1024;
+
+/// The most messages that are sent before the first is confirmed; fewer than the client's own limit.
+const WINDOW: usize = 32;
+
+/// A largest payload, a longest topic, and what MQTT adds.
+const PACKET_LIMIT: usize = PAYLOAD_LIMIT + 1024;
+
+const KEEP_ALIVE_SECS: u16 = 30;
+const RETRY_AFTER_MIN: Duration = Duration::from_millis(500);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+const DEFAULT_PORT: u16 = 8883;
+
+/// Where devices ask, with and without a namespace.
+///
+/// <https://docs.aws.amazon.com/iot/latest/developerguide/jobs-mqtt-api.html>
+const REQUEST_FILTERS: [&str; 6] = [
+    "$aws/things/+/jobs/get",
+    "$aws/things/+/jobs/start-next",
+    "$aws/things/+/jobs/+/get",
+    "$aws/things/+/jobs/+/update",
+    "$aws/things/+/jobs/+/+/get",
+    "$aws/things/+/jobs/+/+/update",
+];
+
+/// How to reach an outside broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutsideBroker {
+    host: String,
+    port: u16,
+    ca: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl OutsideBroker {
+    /// Takes an address such as `mqtts://broker.example:8883`, and the PEM files of the broker's authority
+    /// and of the service's client certificate and key.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address is not that of an MQTT broker over TLS.
+    pub fn new(
+        address: &str,
+        ca: impl Into<PathBuf>,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Result<Self, BrokerError> {
+        let (host, port) = parse_address(address).ok_or_else(|| BrokerError::Address {
+            address: address.to_owned(),
+        })?;
+        Ok(Self {
+            host,
+            port,
+            ca: ca.into(),
+            certificate: certificate.into(),
+            key: key.into(),
+        })
+    }
+
+    /// The broker's name or address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The broker's port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn tls(&self) -> Result<ClientConfig, BrokerError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(&self.ca)? {
+            roots.add(certificate)?;
+        }
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|_| {
+            BrokerError::Malformed {
+                path: self.key.clone(),
+            }
+        })?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_root_certificates(roots)
+            .with_client_auth_cert(certificates(&self.certificate)?, key)?;
+        Ok(config)
+    }
+}
+
+/// Why the service cannot attach to an outside broker.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The address does not read as `mqtts://HOST` or `mqtts://HOST:PORT`.
+    #[error("{address:?} is not of the form mqtts://HOST:PORT")]
+    Address {
+        /// What was given.
+        address: String,
+    },
+    /// A file holds no certificate or key.
+    #[error("{} holds no certificate or key", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The certificates cannot be used.
+    #[error("cannot configure TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+/// A link to an outside broker that is restored whenever it is lost; dropping this ends it.
+#[derive(Debug)]
+pub(super) struct Outside {
+    outbox: Arc<Outbox>,
+    ready: watch::Receiver<Option<Link>>,
+    restart: Arc<Notify>,
+    _alive: watch::Sender<()>,
+}
+
+impl Outside {
+    /// Starts to connect; the broker may come up later.
+    pub(super) fn start(
+        broker: &OutsideBroker,
+    ) -> Result<(Self, mpsc::Receiver<Request>), BrokerError> {
+        // A second service must not take the session of the first.
+        let client_id = format!("iot-jobs-local-{}", uuid::Uuid::new_v4());
+        let mut options = MqttOptions::new(client_id, (broker.host.as_str(), broker.port));
+        options
+            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(
+                Arc::new(broker.tls()?),
+            )))
+            .set_keep_alive(KEEP_ALIVE_SECS)
+            .set_max_packet_size(PACKET_LIMIT, PACKET_LIMIT);
+
+        let outbox = Arc::new(Outbox::default());
+        let restart = Arc::new(Notify::new());
+        let (requests, receiver) = mpsc::channel(REQUEST_LIMIT);
+        let (ready_sender, ready) = watch::channel(None);
+        let (alive, ended) = watch::channel(());
+        let connector = Connector {
+            options,
+            requests,
+            ready: ready_sender,
+            restart: Arc::clone(&restart),
+        };
+        tokio::spawn(until_ended(ended.clone(), connector.run()));
+        tokio::spawn(until_ended(
+            ended,
+            send_all(Arc::clone(&outbox), ready.clone()),
+        ));
+        let outside = Self {
+            outbox,
+            ready,
+            restart,
+            _alive: alive,
+        };
+        Ok((outside, receiver))
+    }
+
+    /// Queues a message.
+    pub(super) fn publish(&self, topic: &str, payload: Bytes) {
+        self.outbox.offer(topic, payload);
+    }
+
+    /// Whether the broker has confirmed the subscriptions of the present link.
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready.borrow().is_some()
+    }
+
+    /// Waits until [`Outside::is_ready`].
+    pub(super) async fn ready(&self) {
+        // The sender lives as long as this does.
+        let _sender_gone = self.ready.clone().wait_for(Option::is_some).await.is_err();
+    }
+
+    /// Ends the link and makes a new one.
+    pub(super) fn restart(&self) {
+        self.restart.notify_one();
+    }
+}
+
+/// Sends over one link.
+#[derive(Debug, Clone)]
+struct Link(AsyncClient);
+
+/// Makes links, one after the other.
+struct Connector {
+    options: MqttOptions,
+    requests: mpsc::Sender<Request>,
+    ready: watch::Sender<Option<Link>>,
+    restart: Arc<Notify>,
+}
+
+impl Connector {
+    async fn run(self) {
+        let mut failures = 0;
+        loop {
+            let (client, mut events) = AsyncClient::builder(self.options.clone())
+                .capacity(WINDOW)
+                .build();
+            let ended = tokio::select! {
+                ended = self.poll(&client, &mut events) => ended,
+                () = self.restart.notified() => LinkEnd::Restart,
+            };
+            if self.ready.send_replace(None).is_some() {
+                failures = 0;
+            }
+            // What this link has not confirmed goes back to the outbox.
+            drop(events);
+            tracing::warn!(reason = %ended, "lost link to broker");
+            sleep_until(now() + retry_after(failures, uuid::Uuid::new_v4().as_u128())).await;
+            failures = failures.saturating_add(1);
+        }
+    }
+
+    /// Polls one link until it ends.
+    async fn poll(&self, client: &AsyncClient, events: &mut EventLoop) -> LinkEnd {
+        loop {
+            match events.poll().await {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                    let filters = REQUEST_FILTERS
+                        .map(|filter| SubscribeFilterInput::new(filter, QoS::AtLeastOnce));
+                    if client.try_subscribe_many(filters).is_err() {
+                        return LinkEnd::Refused;
+                    }
+                }
+                Ok(Event::Incoming(Packet::SubAck(granted))) => {
+                    if granted
+                        .return_codes
+                        .contains(&rumqttc::SubscribeReasonCode::Failure)
+                    {
+                        return LinkEnd::Refused;
+                    }
+                    tracing::info!("attached to broker");
+                    self.ready.send_replace(Some(Link(client.clone())));
+                }
+                Ok(Event::Incoming(Packet::Publish(publish))) => self.receive(publish),
+                Ok(Event::Incoming(_) | Event::Outgoing(_)) => {}
+                Err(error) => return LinkEnd::Lost(Box::new(error)),
+            }
+        }
+    }
+
+    fn receive(&self, publish: rumqttc::Publish) {
+        // A retained request was asked long ago.
+        if publish.retain {
+            return;
+        }
+        let Ok(topic) = String::from_utf8(publish.topic.into()) else {
+            return;
+        };
+        let request = Request {
+            connection: None,
+            topic,
+            payload: publish.payload,
+        };
+        if self.requests.try_send(request).is_err() {
+            tracing::warn!("discarded request");
+        }
+    }
+}
+
+/// Why a link ended.
+#[derive(Debug, thiserror::Error)]
+enum LinkEnd {
+    #[error("{0}")]
+    Lost(Box<ConnectionError>),
+    #[error("the broker refused a subscription")]
+    Refused,
+    #[error("restarted")]
+    Restart,
+}
+
+/// Messages that the broker has not confirmed.
+#[derive(Debug, Default)]
+struct Outbox {
+    waiting: Mutex<VecDeque<(String, Bytes)>>,
+    filled: Notify,
+}
+
+impl Outbox {
+    fn offer(&self, topic: &str, payload: Bytes) {
+        // A broker would end the link over these, again and again.
+        let is_legal = topic::check_name(topic).is_ok() && payload.len() <= PAYLOAD_LIMIT;
+        let mut waiting = self.lock();
+        if !is_legal || waiting.len() >= OUTBOX_LIMIT {
+            tracing::warn!(topic, is_legal, "discarded message");
+            return;
+        }
+        waiting.push_back((topic.to_owned(), payload));
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// The first messages, at most [`WINDOW`] of them; they stay until [`Outbox::confirm`].
+    fn first(&self) -> Vec<(String, Bytes)> {
+        self.lock().iter().take(WINDOW).cloned().collect()
+    }
+
+    /// Forgets the first `count` messages.
+    fn confirm(&self, count: usize) {
+        let mut waiting = self.lock();
+        let count = count.min(waiting.len());
+        waiting.drain(..count);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, Bytes)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends the outbox, window by window, whenever there is a link.
+async fn send_all(outbox: Arc<Outbox>, mut ready: watch::Receiver<Option<Link>>) {
+    loop {
+        let Ok(link) = ready
+            .wait_for(Option::is_some)
+            .await
+            .map(|link| link.clone())
+        else {
+            return;
+        };
+        let window = outbox.first();
+        if window.is_empty() {
+            outbox.filled.notified().await;
+            continue;
+        }
+        let Some(link) = link else { continue };
+        let len = window.len();
+        let confirmed = link.send(window, ready.clone()).await;
+        outbox.confirm(confirmed);
+        if confirmed < len {
+            // The link is gone, and the next one will say so; this one must not be tried again.
+            if ready.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Link {
+    /// Sends messages, and says how many of them, from the first on, the broker confirmed before it was `lost`.
+    async fn send(
+        &self,
+        messages: Vec<(String, Bytes)>,
+        mut lost: watch::Receiver<Option<Self>>,
+    ) -> usize {
+        let mut confirmed = 0;
+        let work = async {
+            let mut notices = Vec::with_capacity(messages.len());
+            for (topic, payload) in messages {
+                match self.publish(topic, payload).await {
+                    Ok(notice) => notices.push(notice),
+                    Err(_) => break,
+                }
+            }
+            for notice in notices {
+                if notice.wait_completion_async().await.is_err() {
+                    break;
+                }
+                confirmed += 1;
+            }
+        };
+        // A message that reached the client as its link ended is never confirmed, nor refused.
+        tokio::select! {
+            () = work => {}
+            _ = lost.changed() => {}
+        }
+        confirmed
+    }
+
+    async fn publish(&self, topic: String, payload: Bytes) -> Result<PublishNotice, ClientError> {
+        let options = PublishOptions::new(QoS::AtLeastOnce);
+        self.0.publish_tracked(topic, payload, options).await
+    }
+}
+
+async fn until_ended(mut ended: watch::Receiver<()>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        _ = ended.changed() => {}
+    }
+}
+
+/// The pause before link number `failures + 1`: doubling, bounded, and different for each service.
+fn retry_after(failures: u32, random: u128) -> Duration {
+    let longest = RETRY_AFTER_MIN
+        .saturating_mul(2_u32.saturating_pow(failures))
+        .min(RETRY_AFTER_MAX);
+    let half = longest / 2;
+    let jitter = random % (half.as_millis() + 1);
+    half + Duration::from_millis(u64::try_from(jitter).unwrap_or_default())
+}
+
+/// Reads `mqtts://HOST`, `mqtts://HOST:PORT`, with an IPv6 address in brackets.
+fn parse_address(address: &str) -> Option<(String, u16)> {
+    let authority = address.strip_prefix("mqtts://")?.trim_end_matches('/');
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, rest) = bracketed.split_once(']')?;
+            match rest {
+                "" => (host, DEFAULT_PORT),
+                _ => (host, rest.strip_prefix(':')?.parse().ok()?),
+            }
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (authority, DEFAULT_PORT),
+        },
+    };
+    let is_plain = !host.is_empty() && !host.contains(['/', '@', '?', '#']);
+    (is_plain && port != 0).then(|| (host.to_owned(), port))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BrokerError> {
+    let malformed = || BrokerError::Malformed {
+        path: path.to_owned(),
+    };
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read(path)?)
+        .collect::<Result<_, _>>()
+        .map_err(|_| malformed())?;
+    if certificates.is_empty() {
+        return Err(malformed());
+    }
+    Ok(certificates)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, BrokerError> {
+    fs::read(path).map_err(|source| BrokerError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}

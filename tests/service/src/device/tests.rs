@@ -1,0 +1,388 @@
+//! The device plane, driven by the conversations in `tests/fixtures/service`.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::sync::{Arc, Mutex};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::clock::Clock;
+use crate::model::Knobs;
+use crate::model::names::Scope;
+use crate::model::request::{CancelJob, CreateJob, CreateThing, DeleteJob};
+
+const JOBS: &str = "$aws/things/gw-1/jobs/";
+const NOON: u64 = 1_700_000_000;
+const CALLER: ConnectionId = ConnectionId(7);
+
+/// What went out: to one connection, or to who subscribed.
+#[derive(Debug, Clone, PartialEq)]
+struct Sent {
+    to: Option<ConnectionId>,
+    topic: String,
+    payload: Value,
+}
+
+#[derive(Default)]
+struct Recorder(Mutex<Vec<Sent>>);
+
+impl Recorder {
+    fn record(&self, to: Option<&ConnectionId>, topic: &str, payload: &Bytes) {
+        self.0.lock().unwrap().push(Sent {
+            to: to.cloned(),
+            topic: topic.strip_prefix(JOBS).unwrap().to_owned(),
+            payload: serde_json::from_slice(payload).unwrap(),
+        });
+    }
+}
+
+impl Outlet for Recorder {
+    fn publish(&self, topic: &str, payload: Bytes) {
+        self.record(None, topic, &payload);
+    }
+
+    fn reply(&self, to: Option<&ConnectionId>, topic: &str, payload: Bytes) {
+        self.record(to, topic, &payload);
+    }
+}
+
+/// Makes URLs of which no two are equal.
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl Presign for Counting {
+    fn presign(&self, bucket: &str, key: &str, expires: Duration, _now: Timestamp) -> String {
+        let count = self.0.fetch_add(1, Ordering::Relaxed);
+        format!("https://{bucket}/{key}?{}#{count}", expires.as_secs())
+    }
+}
+
+struct Bench {
+    shared: Shared,
+    sent: Arc<Recorder>,
+}
+
+impl Bench {
+    fn at(secs: u64) -> Self {
+        let sent = Arc::new(Recorder::default());
+        let shared = Shared::new(
+            Model::new(Knobs::default()),
+            Clock::frozen(Timestamp::from_secs(secs)),
+            Arc::new(Counting::default()),
+            Arc::clone(&sent) as Arc<dyn Outlet>,
+        );
+        let thing = CreateThing {
+            thing_name: "gw-1".to_owned(),
+            ..CreateThing::default()
+        };
+        shared.with(|model, now| model.create_thing(&scope(), thing, now).unwrap());
+        Self { shared, sent }
+    }
+
+    fn wait_until(&self, secs: u64) {
+        let clock = self.shared.clock();
+        clock.advance(Timestamp::from_secs(secs).since(clock.now()));
+    }
+
+    fn create(&self, body: &Value) {
+        let mut request: CreateJob = serde_json::from_value(body.clone()).unwrap();
+        request.job_id = body["jobId"].as_str().unwrap().to_owned();
+        request.targets = Some(vec![
+            "arn:aws:iot:eu-west-1:123456789012:thing/gw-1".to_owned(),
+        ]);
+        request
+            .document
+            .get_or_insert(r#"{"operation":"test"}"#.to_owned());
+        let create = |model: &mut Model, now| model.create_job(&scope(), request, now);
+        self.shared.with(create).unwrap();
+    }
+
+    fn publish(&self, topic: &str, payload: impl Into<Bytes>) {
+        let request = Request {
+            connection: Some(CALLER),
+            topic: format!("{JOBS}{topic}"),
+            payload: payload.into(),
+        };
+        answer(&self.shared, &request);
+    }
+
+    fn update(&self, job: &str, status: &str) {
+        let body = json!({ "status": status }).to_string();
+        self.publish(&format!("{job}/update"), body);
+    }
+
+    fn drain(&self) -> Vec<Sent> {
+        core::mem::take(&mut self.sent.0.lock().unwrap())
+    }
+
+    /// The answer to a request.
+    fn ask(&self, topic: &str, body: &Value) -> Value {
+        self.drain();
+        self.publish(topic, body.to_string());
+        let mut sent = self.drain();
+        sent.remove(0).payload
+    }
+}
+
+fn scope() -> Scope {
+    Scope {
+        region: "eu-west-1".to_owned(),
+        account: "123456789012".to_owned(),
+    }
+}
+
+#[derive(Deserialize)]
+struct Conversation {
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+struct Step {
+    at: u64,
+    create: Option<Value>,
+    delete: Option<Value>,
+    publish: Option<(String, Value)>,
+    update: Option<(String, String)>,
+    sent: Vec<(String, Value)>,
+}
+
+fn play(text: &str) {
+    let conversation: Conversation = serde_json::from_str(text).unwrap();
+    let bench = Bench::at(conversation.steps[0].at);
+    for (index, step) in conversation.steps.into_iter().enumerate() {
+        bench.wait_until(step.at);
+        if let Some(body) = step.create {
+            bench.create(&body);
+        }
+        if let Some(body) = step.delete {
+            let request = DeleteJob {
+                job_id: body["jobId"].as_str().unwrap().to_owned(),
+                force: true,
+                namespace_id: None,
+            };
+            let delete = |model: &mut Model, now| model.delete_job(&request, now);
+            bench.shared.with(delete).unwrap();
+        }
+        if let Some((topic, body)) = step.publish {
+            let body = if body.is_null() {
+                String::new()
+            } else {
+                body.to_string()
+            };
+            bench.publish(&topic, body);
+        }
+        let updates = step.update.is_some();
+        if let Some((job, status)) = step.update {
+            bench.update(&job, &status);
+        }
+        let sent = bench.drain().into_iter().skip(usize::from(updates));
+        let sent: Vec<_> = sent
+            .map(|mut sent| {
+                let timestamp = sent.payload.as_object_mut().unwrap().remove("timestamp");
+                assert_eq!(timestamp, Some(json!(step.at)), "step {index}");
+                (sent.topic, sent.payload)
+            })
+            .collect();
+        assert_eq!(sent, step.sent, "step {index}");
+    }
+}
+
+#[test]
+fn notifications_follow_the_walk_through_of_the_developer_guide() {
+    play(include_str!("../../../fixtures/service/notifications.json"));
+}
+
+#[test]
+fn every_request_is_answered_in_the_shape_of_its_page() {
+    play(include_str!(
+        "../../../fixtures/service/device-messages.json"
+    ));
+}
+
+#[test]
+fn namespaces_share_a_queue_but_no_lists() {
+    play(include_str!("../../../fixtures/service/namespaces.json"));
+}
+
+#[test]
+fn answers_go_to_who_asked_and_notifications_to_who_subscribed() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    bench.drain();
+    bench.update("J", "SUCCEEDED");
+    let sent: Vec<_> = bench
+        .drain()
+        .into_iter()
+        .map(|sent| (sent.to, sent.topic))
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            (Some(CALLER), "J/update/accepted".to_owned()),
+            (None, "notify".to_owned()),
+            (None, "notify-next".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn every_read_of_a_document_makes_fresh_urls() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({
+        "jobId": "J",
+        "document": r#"{"url":"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/fw/a.bin}"}"#,
+        "presignedUrlConfig": {
+            "roleArn": "arn:aws:iam::123456789012:role/jobs-download",
+            "expiresInSec": 300,
+        },
+    }));
+    let pushed = bench.drain().remove(1).payload;
+    let asked = bench.ask("J/get", &json!({}));
+    let url = |message: &Value| message["execution"]["jobDocument"]["url"].clone();
+    assert_eq!(url(&pushed), "https://fw/a.bin?300#0");
+    assert_eq!(url(&asked), "https://fw/a.bin?300#1");
+}
+
+#[test]
+fn a_client_token_is_echoed_as_it_came() {
+    let bench = Bench::at(NOON);
+    for token in ["", "ü \"quoted\" \\ \u{1f680}", &"t".repeat(4096)] {
+        let answer = bench.ask("get", &json!({ "clientToken": token }));
+        assert_eq!(answer["clientToken"], token);
+    }
+}
+
+#[test]
+fn bodies_that_are_no_objects_are_invalid_json() {
+    let bench = Bench::at(NOON);
+    for payload in ["{", "[]", "null", "7", "{} {}", "\u{0}"] {
+        bench.publish("get", payload);
+        assert_eq!(bench.drain()[0].payload["code"], "InvalidJson", "{payload}");
+    }
+    bench.publish("get", vec![b'{', 0xff, b'}']);
+    assert_eq!(bench.drain()[0].payload["code"], "InvalidJson");
+    bench.publish("get", "[".repeat(100_000));
+    assert_eq!(bench.drain()[0].payload["code"], "InvalidJson");
+}
+
+#[test]
+fn members_of_the_wrong_type_are_invalid_requests() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    for (topic, body) in [
+        ("get", json!({"clientToken": 7})),
+        ("J/get", json!({"includeJobDocument": "yes"})),
+        ("J/get", json!({"executionNumber": "one"})),
+        ("J/update", json!({"status": 7})),
+        ("J/update", json!({"status": "DONE"})),
+        (
+            "J/update",
+            json!({"status": "SUCCEEDED", "expectedVersion": "1.5"}),
+        ),
+        (
+            "J/update",
+            json!({"status": "SUCCEEDED", "stepTimeoutInMinutes": 0}),
+        ),
+        (
+            "J/update",
+            json!({"status": "SUCCEEDED", "stepTimeoutInMinutes": 10_081}),
+        ),
+        (
+            "J/update",
+            json!({"status": "SUCCEEDED", "statusDetails": {"a b": "c"}}),
+        ),
+        ("start-next", json!({"stepTimeoutInMinutes": -2})),
+        ("start-next", json!({"statusDetails": []})),
+    ] {
+        assert_eq!(bench.ask(topic, &body)["code"], "InvalidRequest", "{body}");
+    }
+}
+
+#[test]
+fn null_members_are_as_good_as_absent() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    let body = json!({"includeJobDocument": null, "executionNumber": null, "clientToken": null});
+    let answer = bench.ask("J/get", &body);
+    assert_eq!(answer["execution"]["jobId"], "J");
+    assert_eq!(answer.get("clientToken"), None);
+}
+
+#[test]
+fn a_document_that_is_no_object_is_told_as_it_is() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J", "document": "[1,null]"}));
+    let answer = bench.ask("J/get", &json!({}));
+    assert_eq!(answer["execution"]["jobDocument"], json!([1, null]));
+}
+
+#[test]
+fn a_device_learns_of_a_forced_cancel_from_its_next_update() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    bench.update("J", "IN_PROGRESS");
+    let request = CancelJob {
+        job_id: "J".to_owned(),
+        force: true,
+        ..CancelJob::default()
+    };
+    let cancel = |model: &mut Model, now| model.cancel_job(&scope(), request, now);
+    bench.shared.with(cancel).unwrap();
+
+    let answer = bench.ask("J/update", &json!({"status": "IN_PROGRESS"}));
+    assert_eq!(answer["code"], "InvalidStateTransition");
+    assert_eq!(
+        answer["executionState"],
+        json!({"status": "CANCELED", "versionNumber": 3})
+    );
+}
+
+#[test]
+fn topics_of_other_services_get_no_answer() {
+    let bench = Bench::at(NOON);
+    let request = Request {
+        connection: Some(CALLER),
+        topic: "$aws/things/gw-1/shadow/get".to_owned(),
+        payload: Bytes::new(),
+    };
+    answer(&bench.shared, &request);
+    assert_eq!(bench.drain(), []);
+}
+
+#[test]
+fn urls_live_an_hour_unless_the_job_says_otherwise() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({
+        "jobId": "J",
+        "document": r#"["${aws:iot:s3-presigned-url:s3://fw/a}"]"#,
+        "presignedUrlConfig": {"roleArn": "arn:aws:iam::123456789012:role/r"},
+    }));
+    let answer = bench.ask("J/get", &json!({}));
+    assert_eq!(answer["execution"]["jobDocument"][0], "https://fw/a?3600#1");
+}
+
+#[tokio::test]
+async fn a_stepped_clock_wakes_the_timers() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J", "timeoutConfig": {"inProgressTimeoutInMinutes": 10}}));
+    bench.update("J", "IN_PROGRESS");
+    bench.drain();
+    let clock = bench.shared.clock().clone();
+    let stepped = async {
+        clock.advance(Duration::from_secs(599));
+        tokio::task::yield_now().await;
+        assert_eq!(bench.drain(), []);
+        clock.advance(Duration::from_secs(1));
+        while bench.sent.0.lock().unwrap().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = bench.shared.run_timers() => {}
+        () = stepped => {}
+    }
+    let topics: Vec<_> = bench.drain().into_iter().map(|sent| sent.topic).collect();
+    assert_eq!(topics, ["notify", "notify-next"]);
+}

@@ -1,0 +1,264 @@
+//! One port for HTTP and HTTPS: the first byte of a connection tells which.
+//!
+//! A TLS handshake begins with 0x16, which no HTTP method does. Every step that waits for a client
+//! has a bound, and so has the number of connections, so that slow clients cannot hold the service.
+
+use core::time::Duration;
+use std::io;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{interval, timeout};
+use tokio_rustls::TlsAcceptor;
+
+const MAX_CONNECTIONS: usize = 512;
+/// From the connection to the first request's last header; and from one request to the next.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_HEADERS: usize = 100;
+/// The request line and its headers together.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// How long requests under way may take once the service stops.
+const GRACE: Duration = Duration::from_secs(3);
+/// The pause after a failed accept: descriptors may be free again by then.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Answers requests on `listener` until `stop` becomes true, then lets those under way end.
+pub async fn serve<H, F>(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    mut stop: watch::Receiver<bool>,
+    handler: H,
+) where
+    H: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let acceptor = TlsAcceptor::from(tls);
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &slots) => accepted,
+            Some(_) = connections.join_next() => continue,
+            // An error means that who could stop the service is gone: then it stops.
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let (stream, slot) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection");
+                pause().await;
+                continue;
+            }
+        };
+        let (acceptor, handler, stop) = (acceptor.clone(), handler.clone(), stop.clone());
+        connections.spawn(async move {
+            if let Err(reason) = connection(stream, acceptor, stop, handler).await {
+                tracing::debug!(%reason, "connection ended early");
+            }
+            drop(slot);
+        });
+    }
+    drop(listener);
+    let finished = timeout(GRACE, async {
+        while connections.join_next().await.is_some() {}
+    });
+    if finished.await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+/// Why a connection ended before its client wanted.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("HTTP: {0}")]
+    Http(#[from] hyper::Error),
+    #[error("I/O: {0}")]
+    Io(#[from] io::Error),
+    #[error("the client kept silent")]
+    Silent,
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, slot))
+}
+
+async fn connection<H, F>(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    stop: watch::Receiver<bool>,
+    handler: H,
+) -> Result<(), Ended>
+where
+    H: Fn(Request<Body>) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    let mut first = [0];
+    let peeked = timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first));
+    if peeked.await.map_err(|_| Ended::Silent)?? == 0 {
+        return Ok(());
+    }
+    if first == [TLS_HANDSHAKE] {
+        let handshake = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+        let stream = handshake.await.map_err(|_| Ended::Silent)??;
+        requests(stream, stop, handler).await
+    } else {
+        requests(stream, stop, handler).await
+    }
+}
+
+async fn requests<S, H, F>(
+    stream: S,
+    mut stop: watch::Receiver<bool>,
+    handler: H,
+) -> Result<(), Ended>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Request<Body>) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    let service = service_fn(|request: Request<hyper::body::Incoming>| {
+        let response = handler(request.map(Body::new));
+        async { Ok::<_, core::convert::Infallible>(response.await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = core::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return Ok(ended?),
+        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+    }
+    Ok(connection.await?)
+}
+
+async fn pause() {
+    let mut pause = interval(ACCEPT_PAUSE);
+    // The first tick comes at once.
+    pause.tick().await;
+    pause.tick().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::SocketAddr;
+
+    use rustls::pki_types::ServerName;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+    use crate::pki::Pki;
+
+    const GET: &[u8] = b"GET /path HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+
+    struct Running {
+        address: SocketAddr,
+        pki: Pki,
+        stop: watch::Sender<bool>,
+        server: tokio::task::JoinHandle<()>,
+    }
+
+    /// A server that answers with the path that was asked for.
+    async fn start() -> Running {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let pki = Pki::create().unwrap();
+        let tls = pki.https_server_config().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let echo = |request: Request<Body>| async move {
+            Response::new(Body::from(request.uri().path().to_owned()))
+        };
+        let server = tokio::spawn(serve(listener, tls, stopped, echo));
+        Running {
+            address,
+            pki,
+            stop,
+            server,
+        }
+    }
+
+    async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> String {
+        stream.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn plain_requests_are_answered() {
+        let running = start().await;
+        let stream = TcpStream::connect(running.address).await.unwrap();
+        assert!(exchange(stream, GET).await.ends_with("\r\n\r\n/path"));
+    }
+
+    #[tokio::test]
+    async fn the_same_port_speaks_tls() {
+        let running = start().await;
+        let mut roots = RootCertStore::empty();
+        let authority =
+            rustls::pki_types::CertificateDer::from_pem_slice(running.pki.ca_pem().as_bytes());
+        roots.add(authority.unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let client = client.with_root_certificates(roots).with_no_client_auth();
+
+        let stream = TcpStream::connect(running.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(Arc::new(client))
+            .connect(name, stream)
+            .await
+            .unwrap();
+        assert!(exchange(stream, GET).await.ends_with("\r\n\r\n/path"));
+    }
+
+    #[tokio::test]
+    async fn a_head_that_never_ends_is_refused() {
+        let running = start().await;
+        let mut request = b"GET / HTTP/1.1\r\nhost: localhost\r\nx: ".to_vec();
+        request.resize(2 * MAX_HEAD_BYTES, b'a');
+        let stream = TcpStream::connect(running.address).await.unwrap();
+        assert!(exchange(stream, &request).await.starts_with("HTTP/1.1 431"));
+    }
+
+    #[tokio::test]
+    async fn stopping_ends_idle_connections_and_the_server() {
+        let running = start().await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await
+            .unwrap();
+        assert!(stream.read(&mut [0; 256]).await.unwrap() > 0);
+        running.stop.send(true).unwrap();
+        running.server.await.unwrap();
+        assert_eq!(stream.read(&mut [0; 256]).await.unwrap(), 0);
+    }
+}

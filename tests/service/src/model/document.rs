@@ -1,0 +1,356 @@
+//! Job documents: their placeholders, and the S3 locations that these name.
+//!
+//! Facts: developer guide, create-manage-jobs (presigned URLs) and
+//! software-package-catalog-troubleshooting.
+
+use core::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use super::time::Timestamp;
+
+const OPEN: &str = "${aws:iot:";
+const CLOSE: char = '}';
+/// Both spellings of the first version; its URL is written as it is.
+const PRESIGN: [&str; 2] = ["s3-presigned-url:", "s3-presigned-url-v1:"];
+/// The URL of the second version is percent-encoded.
+const PRESIGN_V2: &str = "s3-presigned-url-v2:";
+const UPLOAD: &str = "s3-presigned-url-upload:";
+const PACKAGE: &str = "package:";
+
+/// Makes URLs that allow whoever holds them to read one object for a while.
+pub trait Presign: Send + Sync {
+    /// A URL of the object `key` in `bucket` that works from `now` on for `expires`.
+    fn presign(&self, bucket: &str, key: &str, expires: Duration, now: Timestamp) -> String;
+}
+
+/// A job's document, and how long the URLs in it live. Its placeholders are replaced anew at each
+/// read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    pub(super) text: String,
+    pub(super) expires: Duration,
+}
+
+impl Document {
+    /// The text with fresh URLs, as HTTP carries it.
+    pub fn to_text(&self, presign: &dyn Presign, now: Timestamp) -> String {
+        let mut text = String::with_capacity(self.text.len());
+        let mut rest = self.text.as_str();
+        while let Some(found) = Found::first(rest) {
+            text.push_str(found.before);
+            match found.placeholder {
+                Placeholder::Object(location) => text.push_str(&presign.presign(
+                    &location.bucket,
+                    &location.key,
+                    self.expires,
+                    now,
+                )),
+                Placeholder::Invalid | Placeholder::Other | Placeholder::Unsupported => {
+                    text.push_str(found.spelling);
+                }
+            }
+            rest = found.after;
+        }
+        text + rest
+    }
+
+    /// The document with fresh URLs, as MQTT carries it: an object, members that are null dropped.
+    pub fn to_object(&self, presign: &dyn Presign, now: Timestamp) -> Value {
+        let text = self.to_text(presign, now);
+        match serde_json::from_str(&text) {
+            Ok(document) => without_nulls(document),
+            Err(_) => Value::String(text),
+        }
+    }
+}
+
+/// Why a document's placeholders cannot be honoured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PlaceholderError {
+    /// It names no bucket and key.
+    Invalid(String),
+    /// AWS knows it, this service does not.
+    Unsupported(String),
+}
+
+/// Whether `text` has placeholders that need a role to be presigned.
+pub(super) fn needs_role(text: &str) -> Result<bool, PlaceholderError> {
+    let mut needed = false;
+    let mut rest = text;
+    while let Some(found) = Found::first(rest) {
+        match found.placeholder {
+            Placeholder::Object(_) => needed = true,
+            Placeholder::Invalid => {
+                return Err(PlaceholderError::Invalid(found.spelling.to_owned()));
+            }
+            Placeholder::Other => {}
+            Placeholder::Unsupported => {
+                return Err(PlaceholderError::Unsupported(found.spelling.to_owned()));
+            }
+        }
+        rest = found.after;
+    }
+    Ok(needed)
+}
+
+/// The first placeholder of a text.
+struct Found<'a> {
+    before: &'a str,
+    spelling: &'a str,
+    after: &'a str,
+    placeholder: Placeholder,
+}
+
+enum Placeholder {
+    /// An object to presign.
+    Object(ObjectLocation),
+    /// An object to presign, but no bucket and key.
+    Invalid,
+    /// Nothing that the service replaces.
+    Other,
+    /// Something that AWS replaces and this service does not.
+    Unsupported,
+}
+
+impl<'a> Found<'a> {
+    fn first(text: &'a str) -> Option<Self> {
+        let (before, opened) = text.split_once(OPEN)?;
+        let (inner, after) = opened.split_once(CLOSE)?;
+        let spelling = text.get(before.len()..text.len() - after.len())?;
+        Some(Self {
+            before,
+            spelling,
+            after,
+            placeholder: Placeholder::parse(inner),
+        })
+    }
+}
+
+impl Placeholder {
+    fn parse(inner: &str) -> Self {
+        // The document is JSON text: what is written in it may be escaped.
+        let inner = serde_json::from_str(&format!("\"{inner}\"")).unwrap_or(inner.to_owned());
+        if let Some(url) = PRESIGN.iter().find_map(|name| inner.strip_prefix(name)) {
+            return ObjectLocation::parse(url).map_or(Self::Invalid, Self::Object);
+        }
+        if let Some(url) = inner.strip_prefix(PRESIGN_V2) {
+            let Some(url) = percent_decode_str(url).decode_utf8().ok() else {
+                return Self::Invalid;
+            };
+            if url.contains("?versionId=") {
+                return Self::Unsupported;
+            }
+            return ObjectLocation::parse(&url).map_or(Self::Invalid, Self::Object);
+        }
+        if inner.starts_with(UPLOAD) || inner.starts_with(PACKAGE) {
+            return Self::Unsupported;
+        }
+        Self::Other
+    }
+}
+
+/// Where an object is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectLocation {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+}
+
+impl ObjectLocation {
+    /// Reads an S3 URL in any of the forms that AWS takes: path style with or without a region,
+    /// virtual-hosted style, `s3://`.
+    pub fn parse(url: &str) -> Option<Self> {
+        if let Some(rest) = url.strip_prefix("s3://") {
+            return Self::from_path(rest);
+        }
+        let (host, path) = url.strip_prefix("https://")?.split_once('/')?;
+        let service = host
+            .strip_suffix(".amazonaws.com.cn")
+            .or_else(|| host.strip_suffix(".amazonaws.com"))?;
+        if is_s3(service) {
+            return Self::from_path(path);
+        }
+        let dots = service.match_indices('.').map(|(at, _)| at);
+        dots.filter_map(|at| service.split_at_checked(at))
+            .find(|(_, tail)| tail.strip_prefix('.').is_some_and(is_s3))
+            .and_then(|(bucket, _)| Self::new(bucket, path))
+    }
+
+    fn from_path(path: &str) -> Option<Self> {
+        let (bucket, key) = path.split_once('/')?;
+        Self::new(bucket, key)
+    }
+
+    fn new(bucket: &str, key: &str) -> Option<Self> {
+        (!bucket.is_empty() && !key.is_empty()).then(|| Self {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+        })
+    }
+}
+
+/// Whether `host`, without the domain, is S3 itself: `s3`, `s3.REGION` or `s3-REGION`.
+fn is_s3(host: &str) -> bool {
+    let Some(region) = host.strip_prefix("s3") else {
+        return false;
+    };
+    let in_region = region.strip_prefix(['.', '-']);
+    region.is_empty() || in_region.is_some_and(|region| !region.is_empty() && !region.contains('.'))
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, member)| !member.is_null())
+            .map(|(name, member)| (name, without_nulls(member)))
+            .collect(),
+        Value::Array(elements) => elements.into_iter().map(without_nulls).collect(),
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    struct Spell;
+
+    impl Presign for Spell {
+        fn presign(&self, bucket: &str, key: &str, expires: Duration, now: Timestamp) -> String {
+            format!("<{bucket}|{key}|{}|{}>", expires.as_secs(), now.as_secs())
+        }
+    }
+
+    fn document(text: &str) -> Document {
+        Document {
+            text: text.to_owned(),
+            expires: Duration::from_secs(300),
+        }
+    }
+
+    fn substituted(placeholder: &str) -> String {
+        document(&format!(r#"{{"u":"{placeholder}"}}"#)).to_text(&Spell, NOW)
+    }
+
+    #[test]
+    fn every_spelling_of_a_placeholder_becomes_a_url() {
+        for placeholder in [
+            "${aws:iot:s3-presigned-url:https://s3.eu-west-1.amazonaws.com/b/k/1.bin}",
+            "${aws:iot:s3-presigned-url-v1:https://s3.eu-west-1.amazonaws.com/b/k/1.bin}",
+            "${aws:iot:s3-presigned-url-v2:https://b.s3.eu-west-1.amazonaws.com/k%2F1.bin}",
+            r"${aws:iot:s3-presigned-url:https:\/\/s3.amazonaws.com\/b\/k\/1.bin}",
+        ] {
+            assert_eq!(
+                substituted(placeholder),
+                r#"{"u":"<b|k/1.bin|300|1700000000>"}"#,
+                "{placeholder}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_placeholder_of_a_document_is_replaced() {
+        let text = "a${aws:iot:s3-presigned-url:s3://b/1}b${aws:iot:s3-presigned-url:s3://b/2}c";
+        assert_eq!(
+            document(text).to_text(&Spell, NOW),
+            "a<b|1|300|1700000000>b<b|2|300|1700000000>c"
+        );
+    }
+
+    #[test]
+    fn what_the_service_does_not_replace_stays_as_it_is() {
+        for placeholder in [
+            "${aws:iot:code-sign-signature:s3://eu-west-1.b/k@v}",
+            "${aws:iot:parameter:path}",
+            "${aws:iot:s3-presigned-url:nothing",
+            "${HOME}",
+        ] {
+            assert_eq!(
+                substituted(placeholder),
+                format!(r#"{{"u":"{placeholder}"}}"#)
+            );
+        }
+    }
+
+    #[test]
+    fn every_form_of_an_s3_url_names_bucket_and_key() {
+        for url in [
+            "https://s3.amazonaws.com/fw/a/b.bin",
+            "https://s3.eu-west-1.amazonaws.com/fw/a/b.bin",
+            "https://s3-eu-west-1.amazonaws.com/fw/a/b.bin",
+            "https://fw.s3.amazonaws.com/a/b.bin",
+            "https://fw.s3.eu-west-1.amazonaws.com/a/b.bin",
+            "https://fw.s3-eu-west-1.amazonaws.com/a/b.bin",
+            "s3://fw/a/b.bin",
+        ] {
+            let location = ObjectLocation::parse(url).unwrap();
+            assert_eq!(
+                (&*location.bucket, &*location.key),
+                ("fw", "a/b.bin"),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bucket_with_dots_is_read_from_its_host() {
+        let location = ObjectLocation::parse("https://a.s3x.b.s3.eu-west-1.amazonaws.com/k");
+        assert_eq!(location.unwrap().bucket, "a.s3x.b");
+    }
+
+    #[test]
+    fn urls_without_bucket_or_key_name_no_object() {
+        for url in [
+            "",
+            "s3://",
+            "s3://b",
+            "s3:///k",
+            "https://s3.amazonaws.com/b/",
+            "https://example.com/b/k",
+            "https://s3.amazonaws.com",
+            "http://s3.amazonaws.com/b/k",
+        ] {
+            assert_eq!(ObjectLocation::parse(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn placeholders_need_a_role_only_if_they_are_presigned() {
+        assert_eq!(needs_role("${aws:iot:s3-presigned-url:s3://b/k}"), Ok(true));
+        assert_eq!(needs_role("${aws:iot:parameter:p} ${HOME}"), Ok(false));
+    }
+
+    #[test]
+    fn placeholders_that_cannot_be_honoured_are_named() {
+        let broken = "${aws:iot:s3-presigned-url:s3://b}";
+        assert_eq!(
+            needs_role(broken),
+            Err(PlaceholderError::Invalid(broken.to_owned()))
+        );
+        for unsupported in [
+            "${aws:iot:s3-presigned-url-upload:s3://b/k}",
+            "${aws:iot:package:p:version:1:attributes:a}",
+            "${aws:iot:s3-presigned-url-v2:https://b.s3.amazonaws.com/k%3FversionId%3D1}",
+        ] {
+            assert_eq!(
+                needs_role(unsupported),
+                Err(PlaceholderError::Unsupported(unsupported.to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn null_members_are_dropped_over_mqtt() {
+        let object = document(r#"{"a":null,"b":[null,{"c":null}],"d":1}"#).to_object(&Spell, NOW);
+        assert_eq!(object, json!({"b": [null, {}], "d": 1}));
+    }
+}

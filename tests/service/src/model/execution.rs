@@ -1,0 +1,260 @@
+//! One job on one thing: its state, its version and its two timers.
+//!
+//! ```text
+//! QUEUED ──────▶ IN_PROGRESS ──────▶ SUCCEEDED FAILED REJECTED   by the device
+//!    │               └─────────────▶ TIMED_OUT                   by a timer
+//!    ├─────────────────────────────▶ SUCCEEDED FAILED REJECTED   by the device, unstarted
+//!    └──────────────── both ───────▶ CANCELED REMOVED            by the service
+//! ```
+//!
+//! Invariant: a terminal status is never left, and the version grows with every change but REMOVED.
+
+use core::time::Duration;
+
+use super::names::{JobId, ThingName};
+use super::status::{ExecutionState, ExecutionStatus, StatusDetails};
+use super::time::Timestamp;
+
+const FIRST_VERSION: u64 = 1;
+
+/// Names one execution.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ExecutionId {
+    pub(super) thing: ThingName,
+    pub(super) job: JobId,
+    pub(super) number: u64,
+}
+
+/// What a device does to its step timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StepTimer {
+    /// It runs on, if it runs.
+    Keep,
+    /// It ends after this, counted from now.
+    Restart(Duration),
+    /// It no longer runs.
+    Stop,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Execution {
+    pub(super) version: u64,
+    pub(super) status: ExecutionStatus,
+    pub(super) status_details: Option<StatusDetails>,
+    pub(super) queued_at: Timestamp,
+    /// Tells apart executions that were queued at the same time.
+    pub(super) order: u64,
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) last_updated_at: Timestamp,
+    pub(super) force_canceled: bool,
+    in_progress_ends: Option<Timestamp>,
+    step_ends: Option<Timestamp>,
+}
+
+impl Execution {
+    /// An execution that waits for its device.
+    pub(super) fn queued(order: u64, now: Timestamp) -> Self {
+        Self {
+            version: FIRST_VERSION,
+            status: ExecutionStatus::Queued,
+            status_details: None,
+            queued_at: now,
+            order,
+            started_at: None,
+            last_updated_at: now,
+            force_canceled: false,
+            in_progress_ends: None,
+            step_ends: None,
+        }
+    }
+
+    /// Takes over what the device reports. `timeout` is the job's, and counts from the start.
+    pub(super) fn report(
+        &mut self,
+        status: ExecutionStatus,
+        details: Option<StatusDetails>,
+        step: StepTimer,
+        timeout: Option<Duration>,
+        now: Timestamp,
+    ) {
+        if self.status == ExecutionStatus::Queued && status == ExecutionStatus::InProgress {
+            self.in_progress_ends = timeout.map(|timeout| now.plus(timeout));
+        }
+        match step {
+            StepTimer::Keep => {}
+            StepTimer::Restart(after) => self.step_ends = Some(now.plus(after)),
+            StepTimer::Stop => self.step_ends = None,
+        }
+        self.started_at.get_or_insert(now);
+        if details.is_some() {
+            self.status_details = details;
+        }
+        self.turn(status, now);
+    }
+
+    /// Cancels the execution, in progress or not.
+    pub(super) fn cancel(&mut self, force: bool, now: Timestamp) {
+        self.force_canceled = force;
+        self.turn(ExecutionStatus::Canceled, now);
+    }
+
+    /// Ends the execution as a timer does.
+    pub(super) fn time_out(&mut self, now: Timestamp) {
+        self.turn(ExecutionStatus::TimedOut, now);
+    }
+
+    /// Ends the execution because its thing left; this alone does not change the version.
+    pub(super) fn remove(&mut self, now: Timestamp) {
+        self.status = ExecutionStatus::Removed;
+        self.last_updated_at = now;
+    }
+
+    fn turn(&mut self, status: ExecutionStatus, now: Timestamp) {
+        debug_assert!(self.status.is_pending(), "a terminal status is never left");
+        self.status = status;
+        self.version += 1;
+        self.last_updated_at = now;
+    }
+
+    /// When the execution times out: at the earlier end of its timers.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        if self.status != ExecutionStatus::InProgress {
+            return None;
+        }
+        self.in_progress_ends
+            .into_iter()
+            .chain(self.step_ends)
+            .min()
+    }
+
+    /// Whole seconds until the execution times out.
+    pub(super) fn seconds_left(&self, now: Timestamp) -> Option<u64> {
+        self.deadline()
+            .map(|deadline| deadline.since(now).as_secs())
+    }
+
+    /// What the service tells of it beside an error, or on request.
+    pub(super) fn state(&self) -> ExecutionState {
+        ExecutionState {
+            status: self.status,
+            status_details: self.status_details.clone(),
+            version_number: self.version,
+        }
+    }
+
+    /// Sorts what is pending on a thing: what is in progress first, then what was queued first.
+    pub(super) fn rank(&self) -> impl Ord + use<> {
+        let waits = self.status != ExecutionStatus::InProgress;
+        (waits, self.queued_at, self.order)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(hour: u64, minute: u64) -> Timestamp {
+        Timestamp::from_secs((hour * 60 + minute) * 60)
+    }
+
+    fn started(timeout: Option<Duration>) -> Execution {
+        let mut execution = Execution::queued(0, at(11, 0));
+        report(&mut execution, StepTimer::Keep, timeout, at(12, 0));
+        execution
+    }
+
+    fn report(
+        execution: &mut Execution,
+        step: StepTimer,
+        timeout: Option<Duration>,
+        now: Timestamp,
+    ) {
+        execution.report(ExecutionStatus::InProgress, None, step, timeout, now);
+    }
+
+    #[test]
+    fn a_step_timer_never_outlives_the_in_progress_timer() {
+        // The worked example of the developer guide, jobs-configurations-details.
+        let job = Some(20 * MINUTE);
+        let mut execution = started(job);
+        let mut deadlines = Vec::new();
+        for (minute, step) in [(5, 7), (8, 7), (10, 5), (13, 9)] {
+            report(
+                &mut execution,
+                StepTimer::Restart(step * MINUTE),
+                job,
+                at(12, minute),
+            );
+            deadlines.push(execution.deadline().unwrap());
+        }
+        assert_eq!(deadlines, [at(12, 12), at(12, 15), at(12, 15), at(12, 20)]);
+    }
+
+    #[test]
+    fn an_update_without_a_step_timer_leaves_it_running() {
+        let mut execution = started(None);
+        report(&mut execution, StepTimer::Restart(MINUTE), None, at(12, 0));
+        report(&mut execution, StepTimer::Keep, None, at(12, 0));
+        assert_eq!(execution.deadline(), Some(at(12, 1)));
+    }
+
+    #[test]
+    fn a_stopped_step_timer_leaves_the_in_progress_timer() {
+        let mut execution = started(Some(20 * MINUTE));
+        report(&mut execution, StepTimer::Restart(MINUTE), None, at(12, 0));
+        report(&mut execution, StepTimer::Stop, None, at(12, 0));
+        assert_eq!(execution.deadline(), Some(at(12, 20)));
+    }
+
+    #[test]
+    fn a_report_does_not_restart_the_in_progress_timer() {
+        let mut execution = started(Some(20 * MINUTE));
+        report(
+            &mut execution,
+            StepTimer::Keep,
+            Some(20 * MINUTE),
+            at(12, 10),
+        );
+        assert_eq!(execution.deadline(), Some(at(12, 20)));
+    }
+
+    #[test]
+    fn an_execution_that_is_over_has_no_deadline() {
+        let mut execution = started(Some(20 * MINUTE));
+        execution.cancel(true, at(12, 1));
+        assert_eq!(execution.deadline(), None);
+    }
+
+    #[test]
+    fn an_execution_that_ends_unstarted_gets_its_start_time() {
+        let mut execution = Execution::queued(0, at(11, 0));
+        let status = ExecutionStatus::Rejected;
+        execution.report(status, None, StepTimer::Keep, Some(MINUTE), at(12, 0));
+        assert_eq!(execution.started_at, Some(at(12, 0)));
+    }
+
+    #[test]
+    fn a_removed_execution_keeps_its_version() {
+        let mut execution = Execution::queued(0, at(11, 0));
+        execution.remove(at(12, 0));
+        assert_eq!(execution.version, FIRST_VERSION);
+    }
+
+    #[test]
+    fn details_that_are_not_given_stay() {
+        let details = StatusDetails::from([("k".to_owned(), "v".to_owned())]);
+        let mut execution = started(None);
+        let status = ExecutionStatus::InProgress;
+        execution.report(
+            status,
+            Some(details.clone()),
+            StepTimer::Keep,
+            None,
+            at(12, 1),
+        );
+        report(&mut execution, StepTimer::Keep, None, at(12, 2));
+        assert_eq!(execution.status_details, Some(details));
+    }
+}

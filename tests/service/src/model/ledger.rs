@@ -1,0 +1,297 @@
+//! Where executions come, change and go, and what their devices are told of it.
+//!
+//! [`Model::put`] is the only way in. It keeps the counters, the timers and each thing's queue true
+//! to the executions, and appends the notifications (developer guide, jobs-comm-notifications):
+//!
+//! * *notify* when an execution enters or leaves the pending ones of its namespace,
+//! * *notify-next* when another execution is the first of them; but that of a namespace only once
+//!   it is also the first of the whole thing (aws-greengrass-lite issue #1151).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::document::Document;
+use super::execution::{Execution, ExecutionId};
+use super::job::Job;
+use super::names::{JobId, NamespaceId, ThingName};
+use super::operation::{JobExecution, Pending, PendingSummary};
+use super::status::ExecutionStatus;
+use super::time::Timestamp;
+use super::{Effect, Model};
+
+/// Most executions that a pending list shows (developer guide, job-limits).
+pub(super) const PENDING_LIMIT: usize = 10;
+
+type Numbered = (JobId, u64);
+
+/// The executions on one thing.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// Every execution, over or not.
+    pub(super) all: BTreeSet<Numbered>,
+    /// The ones that are queued or in progress.
+    pending: BTreeSet<Numbered>,
+    /// The first execution of each namespace, as last told.
+    told: BTreeMap<Option<NamespaceId>, Numbered>,
+}
+
+/// One pending execution.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub(super) id: &'a JobId,
+    pub(super) number: u64,
+    pub(super) job: &'a Job,
+    pub(super) execution: &'a Execution,
+}
+
+impl Model {
+    /// Gives `thing` a first or further execution of `job`.
+    pub(super) fn enqueue(&mut self, job: &JobId, thing: &ThingName, now: Timestamp) {
+        let latest = self.jobs.get(job).and_then(|job| job.latest(thing));
+        let id = ExecutionId {
+            thing: thing.clone(),
+            job: job.clone(),
+            number: latest.map_or(1, |(number, _)| number + 1),
+        };
+        let execution = Execution::queued(self.next_order(), now);
+        self.put(&id, Some(execution), now);
+    }
+
+    /// Changes an execution, if it exists.
+    pub(super) fn change(
+        &mut self,
+        id: &ExecutionId,
+        now: Timestamp,
+        change: impl FnOnce(&mut Execution),
+    ) {
+        let Some(mut execution) = self.execution(id).cloned() else {
+            return;
+        };
+        change(&mut execution);
+        self.put(id, Some(execution), now);
+    }
+
+    /// The execution that `id` names.
+    pub(super) fn execution(&self, id: &ExecutionId) -> Option<&Execution> {
+        let key = (id.thing.clone(), id.number);
+        self.jobs.get(&id.job)?.executions.get(&key)
+    }
+
+    /// Stores an execution, or forgets it.
+    pub(super) fn put(&mut self, id: &ExecutionId, new: Option<Execution>, now: Timestamp) {
+        let Some(job) = self.jobs.get_mut(&id.job) else {
+            return;
+        };
+        let namespace = job.namespace.clone();
+        let status = new.as_ref().map(|execution| execution.status);
+        let deadline = new.as_ref().and_then(Execution::deadline);
+        let old = job.replace(id, new, now);
+
+        if let Some(deadline) = old.as_ref().and_then(Execution::deadline) {
+            self.deadlines.remove(&(deadline, id.clone()));
+        }
+        if let Some(deadline) = deadline {
+            self.deadlines.insert((deadline, id.clone()));
+        }
+        let was_pending = old.is_some_and(|execution| execution.status.is_pending());
+        let is_pending = status.is_some_and(ExecutionStatus::is_pending);
+        let queue = self.queues.entry(id.thing.clone()).or_default();
+        set_membership(&mut queue.all, id, status.is_some());
+        set_membership(&mut queue.pending, id, is_pending);
+
+        if was_pending != is_pending {
+            self.effects.push(Effect::Notify {
+                thing: id.thing.clone(),
+                job: id.job.clone(),
+                pending: self.pending(&id.thing, namespace.as_ref()),
+                namespace,
+            });
+        }
+        self.tell_next(&id.thing, now);
+        if self.queues.get(&id.thing).is_some_and(|q| q.all.is_empty()) {
+            self.queues.remove(&id.thing);
+        }
+    }
+
+    /// Ends the executions whose timers have run out at `now`.
+    pub(super) fn fire_timers(&mut self, now: Timestamp) {
+        while let Some((deadline, id)) = self.deadlines.first().cloned()
+            && deadline <= now
+        {
+            self.change(&id, deadline, |execution| execution.time_out(deadline));
+        }
+    }
+
+    /// The names of all executions on a thing.
+    pub(super) fn executions_on(&self, thing: &ThingName) -> Vec<ExecutionId> {
+        let all = self.queues.get(thing).map(|queue| &queue.all);
+        all.into_iter()
+            .flatten()
+            .map(|(job, number)| ExecutionId {
+                thing: thing.clone(),
+                job: job.clone(),
+                number: *number,
+            })
+            .collect()
+    }
+
+    /// What is pending on a thing in any namespace, first to last.
+    fn queue(&self, thing: &ThingName) -> Vec<Entry<'_>> {
+        let pending = self.queues.get(thing).map(|queue| &queue.pending);
+        let mut entries: Vec<_> = pending
+            .into_iter()
+            .flatten()
+            .filter_map(|(id, number)| self.entry(thing, id, *number))
+            .collect();
+        entries.sort_by_key(|entry| entry.execution.rank());
+        entries
+    }
+
+    fn entry<'a>(&'a self, thing: &ThingName, id: &'a JobId, number: u64) -> Option<Entry<'a>> {
+        let job = self.jobs.get(id)?;
+        let execution = job.executions.get(&(thing.clone(), number))?;
+        Some(Entry {
+            id,
+            number,
+            job,
+            execution,
+        })
+    }
+
+    /// The first pending execution of a namespace.
+    pub(super) fn first(
+        &self,
+        thing: &ThingName,
+        namespace: Option<&NamespaceId>,
+    ) -> Option<Entry<'_>> {
+        let queue = self.queue(thing);
+        queue
+            .into_iter()
+            .find(|entry| entry.job.namespace.as_ref() == namespace)
+    }
+
+    /// The pending lists of a namespace.
+    pub(super) fn pending(&self, thing: &ThingName, namespace: Option<&NamespaceId>) -> Pending {
+        let mut pending = Pending::default();
+        let queue = self.queue(thing);
+        let shown = queue
+            .iter()
+            .filter(|entry| entry.job.namespace.as_ref() == namespace)
+            .take(PENDING_LIMIT);
+        for entry in shown {
+            let list = if entry.execution.status == ExecutionStatus::InProgress {
+                &mut pending.in_progress_jobs
+            } else {
+                &mut pending.queued_jobs
+            };
+            list.push(entry.summary());
+        }
+        pending
+    }
+
+    fn tell_next(&mut self, thing: &ThingName, now: Timestamp) {
+        let queue = self.queue(thing);
+        let whole = queue.first().map(Entry::numbered);
+        let mut heads = BTreeMap::new();
+        for entry in &queue {
+            heads
+                .entry(entry.job.namespace.clone())
+                .or_insert_with(|| entry.numbered());
+        }
+
+        let Some(queue) = self.queues.get_mut(thing) else {
+            return;
+        };
+        let namespaces: BTreeSet<_> = heads.keys().chain(queue.told.keys()).cloned().collect();
+        let mut news = Vec::new();
+        for namespace in namespaces {
+            let head = heads.remove(&namespace);
+            let heads_all = head == whole || self.knobs.notify_next_per_namespace;
+            let hidden = namespace.is_some() && head.is_some() && !heads_all;
+            if hidden || queue.told.get(&namespace) == head.as_ref() {
+                continue;
+            }
+            match head.clone() {
+                Some(head) => queue.told.insert(namespace.clone(), head),
+                None => queue.told.remove(&namespace),
+            };
+            news.push((namespace, head));
+        }
+        for (namespace, head) in news {
+            let next = head.and_then(|(id, number)| {
+                Some(self.entry(thing, &id, number)?.seen(thing, true, now))
+            });
+            self.effects.push(Effect::NotifyNext {
+                thing: thing.clone(),
+                namespace,
+                next: next.map(Box::new),
+            });
+        }
+    }
+}
+
+impl Entry<'_> {
+    /// The name of the execution, which is one of `thing`.
+    pub(super) fn execution_id(&self, thing: &ThingName) -> ExecutionId {
+        ExecutionId {
+            thing: thing.clone(),
+            job: self.id.clone(),
+            number: self.number,
+        }
+    }
+
+    fn numbered(&self) -> Numbered {
+        (self.id.clone(), self.number)
+    }
+
+    fn summary(&self) -> PendingSummary {
+        PendingSummary {
+            job_id: self.id.clone(),
+            queued_at: self.execution.queued_at,
+            last_updated_at: self.execution.last_updated_at,
+            started_at: self.execution.started_at,
+            execution_number: self.number,
+            version_number: self.execution.version,
+        }
+    }
+
+    /// The execution as its device sees it.
+    pub(super) fn seen(
+        &self,
+        thing: &ThingName,
+        with_document: bool,
+        now: Timestamp,
+    ) -> JobExecution {
+        JobExecution {
+            job_id: self.id.clone(),
+            thing_name: thing.clone(),
+            document: with_document.then(|| self.job.document()),
+            status: self.execution.status,
+            status_details: self.execution.status_details.clone(),
+            queued_at: self.execution.queued_at,
+            started_at: self.execution.started_at,
+            last_updated_at: self.execution.last_updated_at,
+            version_number: self.execution.version,
+            execution_number: self.number,
+            approximate_seconds_before_timed_out: self.execution.seconds_left(now),
+        }
+    }
+}
+
+impl Job {
+    /// The document, to be read by a device.
+    pub(super) fn document(&self) -> Document {
+        Document {
+            text: self.document.clone(),
+            expires: self.presigned_for(),
+        }
+    }
+}
+
+fn set_membership(set: &mut BTreeSet<Numbered>, id: &ExecutionId, member: bool) {
+    let numbered = (id.job.clone(), id.number);
+    if member {
+        set.insert(numbered);
+    } else {
+        set.remove(&numbered);
+    }
+}

@@ -1,0 +1,151 @@
+//! Names that were parsed once, and the ARNs made of them.
+//!
+//! Character sets and lengths are those of the AWS IoT API reference (ThingName, ThingGroupName,
+//! JobId, NamespaceId).
+
+use core::borrow::Borrow;
+use core::fmt;
+
+use serde::Serialize;
+
+use super::validate::Pattern;
+
+/// Characters of job ids and namespaces.
+pub(super) const PLAIN: Pattern = Pattern {
+    printed: "[a-zA-Z0-9_-]+",
+    allows: is_plain_char,
+};
+/// Characters of thing and group names, and of the keys of status details.
+pub(super) const WITH_COLON: Pattern = Pattern {
+    printed: "[a-zA-Z0-9:_-]+",
+    allows: is_colon_char,
+};
+/// Longest thing or group name.
+pub(super) const MAX_THING_NAME: usize = 128;
+/// Longest job id.
+pub(super) const MAX_JOB_ID: usize = 64;
+/// Longest namespace that this service takes; the API reference names no limit.
+const MAX_NAMESPACE: usize = 128;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $max:ident, $allowed:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name, if `text` is a legal one.
+            pub fn parse(text: &str) -> Option<Self> {
+                let legal = !text.is_empty() && text.len() <= $max && text.chars().all($allowed);
+                legal.then(|| Self(text.to_owned()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The name of a thing.
+    ThingName, MAX_THING_NAME, is_colon_char
+);
+name!(
+    /// The name of a static thing group.
+    GroupName, MAX_THING_NAME, is_colon_char
+);
+name!(
+    /// The id of a job; unique over all namespaces.
+    JobId, MAX_JOB_ID, is_plain_char
+);
+name!(
+    /// The namespace of a job. Jobs without one are in the default namespace, `None` everywhere.
+    NamespaceId, MAX_NAMESPACE, is_plain_char
+);
+
+/// Whether `c` may stand in a job id or namespace.
+fn is_plain_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
+}
+
+/// Whether `c` may stand in the name of a thing or group.
+pub(super) fn is_colon_char(c: char) -> bool {
+    is_plain_char(c) || c == ':'
+}
+
+/// What a job is aimed at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Every member of a group, and of the groups below it.
+    Group(GroupName),
+    /// One thing.
+    Thing(ThingName),
+}
+
+/// The region and account in whose name a control-plane request is made: the SigV4 credential
+/// scope's region, and the service's account. It appears in ARNs; it does not divide the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// For example `eu-west-1`.
+    pub region: String,
+    /// Twelve digits.
+    pub account: String,
+}
+
+impl Scope {
+    /// The ARN of a thing.
+    pub fn thing_arn(&self, name: &ThingName) -> String {
+        self.arn("thing", name.as_str())
+    }
+
+    /// The ARN of a thing group.
+    pub fn group_arn(&self, name: &GroupName) -> String {
+        self.arn("thinggroup", name.as_str())
+    }
+
+    /// The ARN of a job.
+    pub fn job_arn(&self, id: &JobId) -> String {
+        self.arn("job", id.as_str())
+    }
+
+    /// The thing or group that `arn` names, if it is one of this region and account.
+    pub fn target(&self, arn: &str) -> Option<Target> {
+        if let Some(name) = self.resource(arn, "thing") {
+            return ThingName::parse(name).map(Target::Thing);
+        }
+        GroupName::parse(self.resource(arn, "thinggroup")?).map(Target::Group)
+    }
+
+    /// The job that `arn` names, if it is one of this region and account.
+    pub fn job(&self, arn: &str) -> Option<JobId> {
+        JobId::parse(self.resource(arn, "job")?)
+    }
+
+    fn arn(&self, kind: &str, name: &str) -> String {
+        format!("arn:aws:iot:{}:{}:{kind}/{name}", self.region, self.account)
+    }
+
+    fn resource<'a>(&self, arn: &'a str, kind: &str) -> Option<&'a str> {
+        arn.strip_prefix("arn:aws:iot:")?
+            .strip_prefix(self.region.as_str())?
+            .strip_prefix(':')?
+            .strip_prefix(self.account.as_str())?
+            .strip_prefix(':')?
+            .strip_prefix(kind)?
+            .strip_prefix('/')
+    }
+}

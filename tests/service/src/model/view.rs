@@ -1,0 +1,418 @@
+//! What the control plane answers, in AWS's shapes: each of these serializes to the body of its
+//! operation's response.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::names::{JobId, NamespaceId, ThingName};
+use super::request::{PresignedUrlConfig, Tag, TimeoutConfig};
+use super::status::{ExecutionStatus, JobStatus, StatusDetails};
+use super::time::Timestamp;
+
+/// CreateThing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThingIdentity {
+    /// Its name.
+    pub thing_name: String,
+    /// Its ARN.
+    pub thing_arn: String,
+    /// A UUID.
+    pub thing_id: String,
+}
+
+/// DescribeThing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThingDescription {
+    /// The client id that AWS suggests.
+    pub default_client_id: String,
+    /// Name, ARN and id.
+    #[serde(flatten)]
+    pub identity: ThingIdentity,
+    /// Its attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// Grows with every change.
+    pub version: u64,
+}
+
+/// ListThings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThingList {
+    /// One page of things.
+    pub things: Vec<ThingEntry>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// One thing of ListThings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThingEntry {
+    /// Its name.
+    pub thing_name: String,
+    /// Its ARN.
+    pub thing_arn: String,
+    /// Its attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// Grows with every change.
+    pub version: u64,
+}
+
+/// CreateThingGroup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupIdentity {
+    /// Its name.
+    pub thing_group_name: String,
+    /// Its ARN.
+    pub thing_group_arn: String,
+    /// A UUID.
+    pub thing_group_id: String,
+}
+
+/// DescribeThingGroup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupDescription {
+    /// Name, ARN and id.
+    #[serde(flatten)]
+    pub identity: GroupIdentity,
+    /// Grows with every change.
+    pub version: u64,
+    /// Description and attributes.
+    pub thing_group_properties: GroupProperties,
+    /// Where the group stands.
+    pub thing_group_metadata: GroupMetadata,
+}
+
+/// Description and attributes of a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupProperties {
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thing_group_description: Option<String>,
+    /// Attributes of the group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribute_payload: Option<GroupAttributes>,
+}
+
+/// Attributes of a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupAttributes {
+    /// Name to value.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Where a group stands in the tree of groups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupMetadata {
+    /// The group above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_group_name: Option<String>,
+    /// All groups above, the root first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub root_to_parent_thing_groups: Vec<GroupReference>,
+    /// When it was made.
+    pub creation_date: Timestamp,
+}
+
+/// A group by name and ARN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupReference {
+    /// Its name.
+    pub group_name: String,
+    /// Its ARN.
+    pub group_arn: String,
+}
+
+/// ListThingGroups and ListThingGroupsForThing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupList {
+    /// One page of groups.
+    pub thing_groups: Vec<GroupReference>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// ListThingsInThingGroup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberList {
+    /// One page of thing names.
+    pub things: Vec<ThingName>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// ListTagsForResource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TagList {
+    /// The tags of the resource.
+    pub tags: Vec<Tag>,
+}
+
+/// CreateJob and CancelJob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobReference {
+    /// The job's ARN.
+    pub job_arn: String,
+    /// The job's id.
+    pub job_id: JobId,
+    /// As given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// DescribeJob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobDescription {
+    /// Where the document came from, if it was not given itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_source: Option<String>,
+    /// The job.
+    pub job: JobView,
+}
+
+/// The job within [`JobDescription`].
+///
+/// Configurations that were never set come back as `{}`; that of an abort is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobView {
+    /// The job's ARN.
+    pub job_arn: String,
+    /// The job's id.
+    pub job_id: JobId,
+    /// SNAPSHOT.
+    pub target_selection: &'static str,
+    /// Where the job stands.
+    pub status: JobStatus,
+    /// Of a cancelled job: whether it was cancelled by force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub force_canceled: Option<bool>,
+    /// Why it was cancelled, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    /// Why it was cancelled, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// ARNs, as given.
+    pub targets: Vec<String>,
+    /// As given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// As given.
+    pub presigned_url_config: PresignedUrlConfig,
+    /// Not supported yet: always empty.
+    pub job_executions_rollout_config: Empty,
+    /// When the job was made.
+    pub created_at: Timestamp,
+    /// When the job changed last.
+    pub last_updated_at: Timestamp,
+    /// When the job was completed or cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+    /// How many executions are in which state.
+    pub job_process_details: JobProcessDetails,
+    /// As given.
+    pub timeout_config: TimeoutConfig,
+    /// As given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace_id: Option<NamespaceId>,
+    /// Whether executions are being rolled out or cancelled right now.
+    pub is_concurrent: bool,
+    /// Not supported yet: always empty.
+    pub scheduling_config: Empty,
+}
+
+/// A configuration without members.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Empty {}
+
+/// How many executions of a job are in which state. Every execution counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobProcessDetails {
+    /// Targets whose members are still being resolved: none, ever.
+    pub processing_targets: Option<Vec<String>>,
+    /// CANCELED.
+    pub number_of_canceled_things: usize,
+    /// SUCCEEDED.
+    pub number_of_succeeded_things: usize,
+    /// FAILED.
+    pub number_of_failed_things: usize,
+    /// REJECTED.
+    pub number_of_rejected_things: usize,
+    /// QUEUED.
+    pub number_of_queued_things: usize,
+    /// IN_PROGRESS.
+    pub number_of_in_progress_things: usize,
+    /// REMOVED.
+    pub number_of_removed_things: usize,
+    /// TIMED_OUT.
+    pub number_of_timed_out_things: usize,
+}
+
+/// ListJobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobList {
+    /// One page of jobs, the newest first.
+    pub jobs: Vec<JobSummary>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// One job of ListJobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobSummary {
+    /// The job's ARN.
+    pub job_arn: String,
+    /// The job's id.
+    pub job_id: JobId,
+    /// Of a job that targets one group: the group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thing_group_id: Option<String>,
+    /// SNAPSHOT.
+    pub target_selection: &'static str,
+    /// Where the job stands.
+    pub status: JobStatus,
+    /// When the job was made.
+    pub created_at: Timestamp,
+    /// When the job changed last.
+    pub last_updated_at: Timestamp,
+    /// When the job was completed or cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+    /// Whether executions are being rolled out or cancelled right now.
+    pub is_concurrent: bool,
+}
+
+/// GetJobDocument.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobDocument {
+    /// As given; placeholders are not replaced.
+    pub document: String,
+}
+
+/// DescribeJobExecution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobExecutionDescription {
+    /// The execution.
+    pub execution: JobExecutionView,
+}
+
+/// The execution within [`JobExecutionDescription`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobExecutionView {
+    /// The job's id.
+    pub job_id: JobId,
+    /// Where the execution stands.
+    pub status: ExecutionStatus,
+    /// Whether it was cancelled by force.
+    pub force_canceled: bool,
+    /// Absent when never set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_details: Option<DetailsMap>,
+    /// The thing's ARN.
+    pub thing_arn: String,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// When the device began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it changed last.
+    pub last_updated_at: Timestamp,
+    /// Counts the executions of one job on one thing.
+    pub execution_number: u64,
+    /// Grows with every change.
+    pub version_number: u64,
+    /// Only while a timer runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approximate_seconds_before_timed_out: Option<u64>,
+}
+
+/// Status details as the control plane wraps them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DetailsMap {
+    /// The details.
+    pub details_map: StatusDetails,
+}
+
+/// ListJobExecutionsForJob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobExecutionsForJob {
+    /// One page of executions, the latest change first.
+    pub execution_summaries: Vec<SummaryForJob>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// One execution of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SummaryForJob {
+    /// The thing's ARN.
+    pub thing_arn: String,
+    /// The execution.
+    pub job_execution_summary: JobExecutionSummary,
+}
+
+/// ListJobExecutionsForThing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobExecutionsForThing {
+    /// One page of executions, the newest first.
+    pub execution_summaries: Vec<SummaryForThing>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// One execution on a thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SummaryForThing {
+    /// The job's id.
+    pub job_id: JobId,
+    /// The execution.
+    pub job_execution_summary: JobExecutionSummary,
+}
+
+/// The control plane's short form of an execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobExecutionSummary {
+    /// Where the execution stands.
+    pub status: ExecutionStatus,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// When the device began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it changed last.
+    pub last_updated_at: Timestamp,
+    /// Counts the executions of one job on one thing.
+    pub execution_number: u64,
+    /// Retries before this execution: none, as retries are not supported yet.
+    pub retry_attempt: u64,
+}

@@ -1,0 +1,433 @@
+//! The whole service in one value: broker, device plane and HTTP planes over one model.
+//!
+//! [`Service::start`] returns once everything listens, so that what is started next may connect at
+//! once. Tests start it in their own process; the binary does nothing more.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use uuid::Uuid;
+
+use crate::api::{Api, Backend};
+use crate::artifacts::Artifacts;
+use crate::broker::{Broker, BrokerError, OutsideBroker, Request};
+use crate::clock::Clock;
+use crate::device;
+use crate::http;
+use crate::model::{Knobs, Model};
+use crate::pki::{Pki, PkiError};
+use crate::shared::Shared;
+
+const OBJECTS_DIRECTORY: &str = "objects";
+const CA_FILE: &str = "ca.pem";
+const OWNER_ONLY: u32 = 0o700;
+
+/// How to start the service. The default is for tests: free ports on loopback, nothing kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where HTTP and HTTPS are served; port 0 means any free port.
+    pub http: SocketAddr,
+    /// The way to the devices.
+    pub mqtt: MqttSettings,
+    /// The name by which devices reach the service; it stands in presigned URLs and certificates.
+    pub host: String,
+    /// Where the certificate authority is kept, so that a restart does not lock devices out, and the
+    /// objects while the service runs. `None` is a directory that goes with the service.
+    pub data: Option<PathBuf>,
+    /// The region of requests that name none, and of the buckets.
+    pub region: String,
+    /// The account in every ARN.
+    pub account: String,
+    /// Whether the service may listen on addresses that other machines reach. It checks no
+    /// signature: whoever reaches it controls it.
+    pub allow_remote: bool,
+    /// The service's time.
+    pub clock: Clock,
+    /// Choices where AWS's behaviour is unknown.
+    pub knobs: Knobs,
+}
+
+/// Which broker the devices connect to.
+#[derive(Debug, Clone)]
+pub enum MqttSettings {
+    /// The service's own, listening here; port 0 means any free port.
+    Embedded(SocketAddr),
+    /// Another one, which the service attaches to.
+    Outside(OutsideBroker),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        Self {
+            http: loopback,
+            mqtt: MqttSettings::Embedded(loopback),
+            host: "localhost".to_owned(),
+            data: None,
+            region: "eu-west-1".to_owned(),
+            account: "123456789012".to_owned(),
+            allow_remote: false,
+            clock: Clock::wall(),
+            knobs: Knobs::default(),
+        }
+    }
+}
+
+/// Where the service is reached. Serializes to what the ready file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Addresses {
+    /// For boto3 and the AWS CLI: `AWS_ENDPOINT_URL`.
+    pub http: String,
+    /// The same over TLS; presigned URLs begin with it.
+    pub https: String,
+    /// For devices.
+    pub mqtt: MqttAddress,
+    /// The file with the authority that devices must trust.
+    pub ca: PathBuf,
+}
+
+/// Where devices reach the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MqttAddress {
+    /// A name that the broker's certificate is valid for.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Why the service cannot start.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The outside broker's certificates cannot be used.
+    #[error(
+        "cannot attach to the broker: {0}\nhelp: see --broker-ca, --broker-cert and --broker-key"
+    )]
+    Broker(#[from] BrokerError),
+    /// The directory for keys and objects cannot be used.
+    #[error("{}: cannot keep keys and objects here: {source}\nhelp: name a directory that you can write to with --data", path.display())]
+    Data {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An address cannot be listened on.
+    #[error(
+        "{address}: cannot listen for {protocol}: {source}\nhelp: end the program that uses this port, or choose another one; port 0 takes any free port"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What was to be served there.
+        protocol: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The certificate authority cannot be made or loaded.
+    #[error("{}: {source}\nhelp: remove ca.pem and ca.key there to make a new authority; devices then need new certificates", path.display())]
+    Pki {
+        /// Where the authority is kept.
+        path: PathBuf,
+        /// What went wrong.
+        source: PkiError,
+    },
+    /// The address is not on loopback.
+    #[error(
+        "{address}: other machines could reach the service there, and it checks no signature\nhelp: listen on 127.0.0.1, or say --allow-remote if that is what you want"
+    )]
+    Remote {
+        /// The address.
+        address: SocketAddr,
+    },
+}
+
+/// A running service. Dropped, it stops at once; [`Service::stop`] lets requests end.
+#[derive(Debug)]
+pub struct Service {
+    addresses: Addresses,
+    artifacts: Artifacts,
+    broker: Broker,
+    pki: Arc<Pki>,
+    http: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    _device: JoinSet<()>,
+    _directory: Directory,
+}
+
+impl Service {
+    /// Starts the service.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an address cannot be listened on, or if keys or objects cannot be kept.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        settings.check_addresses()?;
+        let directory = Directory::open(settings.data)?;
+        let pki =
+            Pki::open(directory.path()).map(|pki| pki.with_server_names([settings.host.clone()]));
+        let pki = Arc::new(pki.map_err(|source| directory.pki_error(source))?);
+
+        let listen = |address, protocol| {
+            move |source| StartError::Listen {
+                address,
+                protocol,
+                source,
+            }
+        };
+        let listener = TcpListener::bind(settings.http)
+            .await
+            .map_err(listen(settings.http, "HTTP"))?;
+        let http = listener
+            .local_addr()
+            .map_err(listen(settings.http, "HTTP"))?;
+        let (broker, requests, mqtt) =
+            start_broker(settings.mqtt, &settings.host, &pki, &directory).await?;
+        let addresses = Addresses {
+            http: format!("http://{http}"),
+            https: format!("https://{}:{}", settings.host, http.port()),
+            mqtt,
+            ca: directory.path().join(CA_FILE),
+        };
+        let objects = directory.path().join(OBJECTS_DIRECTORY);
+        let artifacts = Artifacts::open(&objects, &addresses.https, &settings.region);
+        let artifacts = artifacts.map_err(|source| StartError::Data {
+            path: objects,
+            source,
+        })?;
+        let model = Model::new(settings.knobs);
+        let (presign, outlet) = (Arc::new(artifacts.clone()), Arc::new(broker.clone()));
+        let shared = Shared::new(model, settings.clock, presign, outlet);
+
+        let mut device = JoinSet::new();
+        device.spawn(device::serve(shared.clone(), requests));
+        let timers = shared.clone();
+        device.spawn(async move { timers.run_timers().await });
+
+        let api = Api::new(Backend {
+            shared,
+            artifacts: artifacts.clone(),
+            broker: broker.clone(),
+            pki: Arc::clone(&pki),
+            account: settings.account,
+            region: settings.region,
+            mqtt: addresses.mqtt.clone(),
+        });
+        let tls = pki
+            .https_server_config()
+            .map_err(|source| directory.pki_error(source))?;
+        let (stop, stopped) = watch::channel(false);
+        let http = tokio::spawn(http::serve(listener, tls, stopped, move |request| {
+            api.clone().answer(request)
+        }));
+        Ok(Self {
+            addresses,
+            artifacts,
+            broker,
+            pki,
+            http,
+            stop,
+            _device: device,
+            _directory: directory,
+        })
+    }
+
+    /// Where the service is reached.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Buckets, objects and the faults of downloads.
+    pub fn artifacts(&self) -> &Artifacts {
+        &self.artifacts
+    }
+
+    /// The broker, whose connections a test may end.
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// Issues the things' certificates.
+    pub fn pki(&self) -> &Pki {
+        &self.pki
+    }
+
+    /// Lets the requests under way end, and stops.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.http.await {
+            tracing::error!(%error, "the HTTP planes had ended early");
+        }
+    }
+}
+
+impl Settings {
+    fn check_addresses(&self) -> Result<(), StartError> {
+        let mqtt = match self.mqtt {
+            MqttSettings::Embedded(address) => Some(address),
+            MqttSettings::Outside(_) => None,
+        };
+        let mut remote = mqtt
+            .into_iter()
+            .chain([self.http])
+            .filter(|address| !address.ip().is_loopback());
+        match remote.next() {
+            Some(address) if !self.allow_remote => Err(StartError::Remote { address }),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+async fn start_broker(
+    settings: MqttSettings,
+    host: &str,
+    pki: &Pki,
+    directory: &Directory,
+) -> Result<(Broker, mpsc::Receiver<Request>, MqttAddress), StartError> {
+    match settings {
+        MqttSettings::Embedded(address) => {
+            let tls = pki
+                .mqtt_server_config()
+                .map_err(|source| directory.pki_error(source))?;
+            let started = Broker::embedded(address, tls).await;
+            let protocol = "MQTT";
+            let (broker, requests) = started.map_err(|source| StartError::Listen {
+                address,
+                protocol,
+                source,
+            })?;
+            let port = broker.address().unwrap_or(address).port();
+            let host = host.to_owned();
+            Ok((broker, requests, MqttAddress { host, port }))
+        }
+        MqttSettings::Outside(outside) => {
+            let (broker, requests) = Broker::outside(&outside)?;
+            let (host, port) = (outside.host().to_owned(), outside.port());
+            Ok((broker, requests, MqttAddress { host, port }))
+        }
+    }
+}
+
+/// The directory of the service.
+#[derive(Debug)]
+enum Directory {
+    Kept(PathBuf),
+    Temporary(PathBuf),
+}
+
+impl Directory {
+    fn open(kept: Option<PathBuf>) -> Result<Self, StartError> {
+        let directory = match kept {
+            Some(path) => Self::Kept(path),
+            None => Self::Temporary(
+                std::env::temp_dir().join(format!("iot-jobs-local-{}", Uuid::new_v4())),
+            ),
+        };
+        // The authority's key is in there.
+        let made = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(OWNER_ONLY)
+            .create(directory.path());
+        made.map_err(|source| StartError::Data {
+            path: directory.path().to_owned(),
+            source,
+        })?;
+        Ok(directory)
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) | Self::Temporary(path) => path,
+        }
+    }
+
+    fn pki_error(&self, source: PkiError) -> StartError {
+        StartError::Pki {
+            path: self.path().to_owned(),
+            source,
+        }
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if let Self::Temporary(path) = self
+            && let Err(error) = fs::remove_dir_all(&path)
+        {
+            tracing::warn!(path = %path.display(), %error, "could not remove the temporary directory");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_others_reach_must_be_allowed() {
+        let remote = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let settings = Settings {
+            http: remote,
+            ..Settings::default()
+        };
+        assert!(
+            matches!(Service::start(settings.clone()).await, Err(StartError::Remote { address }) if address == remote)
+        );
+        let settings = Settings {
+            allow_remote: true,
+            ..settings
+        };
+        Service::start(settings).await.unwrap().stop().await;
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named() {
+        let first = Service::start(Settings::default()).await.unwrap();
+        let taken: SocketAddr = first
+            .addresses()
+            .http
+            .strip_prefix("http://")
+            .unwrap()
+            .parse()
+            .unwrap();
+        let second = Service::start(Settings {
+            http: taken,
+            ..Settings::default()
+        })
+        .await;
+        let error = second.unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{taken}: cannot listen for HTTP")),
+            "{error}"
+        );
+        assert!(error.contains("\nhelp: "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_kept_directory_keeps_the_authority_and_a_temporary_one_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = || Settings {
+            data: Some(directory.path().to_owned()),
+            ..Settings::default()
+        };
+        let first = Service::start(kept()).await.unwrap();
+        let authority = first.pki().ca_pem().to_owned();
+        first.stop().await;
+        let second = Service::start(kept()).await.unwrap();
+        assert_eq!(second.pki().ca_pem(), authority);
+
+        let temporary = Service::start(Settings::default()).await.unwrap();
+        let ca = temporary.addresses().ca.clone();
+        assert_eq!(fs::read_to_string(&ca).unwrap(), temporary.pki().ca_pem());
+        temporary.stop().await;
+        assert!(!ca.exists());
+    }
+}
