@@ -122,3 +122,6 @@ impl Model {
         self.made
     }
 }
+
+#[cfg(test)]
+mod tests;
