@@ -102,6 +102,16 @@ impl Model {
         *self = Self::new(self.knobs);
     }
 
+    /// How many things there are.
+    pub fn thing_count(&self) -> usize {
+        self.things.len()
+    }
+
+    /// How many jobs there are, in every namespace.
+    pub fn job_count(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// What devices must be told since the last call, in order.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         core::mem::take(&mut self.effects)

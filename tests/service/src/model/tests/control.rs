@@ -151,6 +151,11 @@ fn faults_of_a_new_job_are_told_in_the_words_of_aws() {
             "Role must be provided for pre-sign S3 urls in job document of job J.",
         ),
         (
+            json!({"document": r#"{"u":"${aws:iot:s3-presigned-url-v2:s3://b/k}"}"#}),
+            "presignedUrlConfig role ARN is required to generate an S3 presigned url in job \
+             document.",
+        ),
+        (
             json!({"presignedUrlConfig": {"roleArn": "arn:aws:iam::12:role/jobs"}}),
             "Given role arn:aws:iam::12:role/jobs is invalid.",
         ),

@@ -13,11 +13,17 @@ fn cancel_execution(
     force: bool,
     now: Timestamp,
 ) -> Result<(), ControlError> {
-    let mut request: CancelJobExecution = serde_json::from_value(members).unwrap();
-    request.job_id = "J".to_owned();
-    request.thing_name = "gw-1".to_owned();
-    request.force = force;
-    model.cancel_job_execution(request, now)
+    model.cancel_job_execution(cancel_request(members, force), now)
+}
+
+fn cancel_request(members: Value, force: bool) -> CancelJobExecution {
+    let request: CancelJobExecution = serde_json::from_value(members).unwrap();
+    CancelJobExecution {
+        job_id: "J".to_owned(),
+        thing_name: "gw-1".to_owned(),
+        force,
+        ..request
+    }
 }
 
 fn delete_execution(model: &mut Model, number: i64, force: bool) -> Result<(), ControlError> {
@@ -32,7 +38,11 @@ fn delete_execution(model: &mut Model, number: i64, force: bool) -> Result<(), C
 }
 
 fn describe(model: &Model, which: &str, body: Value) -> Result<Option<JobExecution>, DeviceError> {
-    let which = Selector::parse(which).unwrap();
+    let which = if which == "$next" {
+        Selector::Next
+    } else {
+        Selector::Job(job(which))
+    };
     let request = Describe::parse(&object(body))?;
     model.describe(&thing("gw-1"), None, &which, &request, at(0))
 }

@@ -127,6 +127,17 @@ fn what_was_never_told_does_not_end_aloud() {
 }
 
 #[test]
+fn what_was_told_ends_aloud_even_behind_another_namespace() {
+    let mut model = model();
+    create(&mut model, "N", in_namespace("acme"), at(0));
+    create(&mut model, "P", json!({}), at(1));
+    report(&mut model, "P", "IN_PROGRESS", at(2));
+    news(&mut model);
+    cancel(&mut model, "N", false, at(3));
+    assert_eq!(news(&mut model), ["notify-acme ", "next-acme -"]);
+}
+
+#[test]
 fn a_first_that_was_told_is_not_told_again_after_another_namespace_went_by() {
     let mut model = model();
     create(&mut model, "N", in_namespace("acme"), at(0));
