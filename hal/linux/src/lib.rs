@@ -10,5 +10,7 @@
 mod blocking;
 pub mod clock;
 pub mod disk;
+pub mod program;
+pub mod reboot;
 pub mod replace;
 pub mod store;
