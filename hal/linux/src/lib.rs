@@ -5,12 +5,14 @@
 //! runs a shell.
 //!
 //! Files are written, synced and read on tokio's blocking threads, in blocks, so that a current-thread runtime keeps its MQTT
-//! keep-alive while an image is written; see the slots.
+//! keep-alive while an image is written; see [`slots`].
 
 mod blocking;
+pub mod bootloader;
 pub mod clock;
 pub mod disk;
 pub mod program;
 pub mod reboot;
 pub mod replace;
+pub mod slots;
 pub mod store;
