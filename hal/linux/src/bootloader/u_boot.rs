@@ -14,24 +14,9 @@
 //!
 //! The boot script takes a try away from the slot on trial alone:
 //!
-//! ```text
-//! test -n "${BOOT_ORDER}"  || setenv BOOT_ORDER "A B"
-//! test -n "${BOOT_A_LEFT}" || setenv BOOT_A_LEFT 3
-//! test -n "${BOOT_B_LEFT}" || setenv BOOT_B_LEFT 3
-//! setenv slot
-//! for try in ${BOOT_ORDER}; do
-//!   if test -n "${slot}"; then true;
-//!   elif test "${try}" = A && test ${BOOT_A_LEFT} -gt 0; then
-//!     setenv slot A; setenv root /dev/mmcblk0p2
-//!     if test "${BOOT_TRIAL}" = A; then setexpr BOOT_A_LEFT ${BOOT_A_LEFT} - 1; saveenv; fi
-//!   elif test "${try}" = B && test ${BOOT_B_LEFT} -gt 0; then
-//!     setenv slot B; setenv root /dev/mmcblk0p3
-//!     if test "${BOOT_TRIAL}" = B; then setexpr BOOT_B_LEFT ${BOOT_B_LEFT} - 1; saveenv; fi
-//!   fi
-//! done
-//! if test -z "${slot}"; then setenv BOOT_A_LEFT 3; setenv BOOT_B_LEFT 3; saveenv; reset; fi
-//! setenv bootargs "${bootargs} root=${root} rauc.slot=${slot}"
-//! ```
+#![doc = "```text"]
+#![doc = include_str!("u_boot_script.txt")]
+#![doc = "```"]
 //!
 //! RAUC's own script works too. It takes a try at every boot, and something must give it back: RAUC's mark-good service, or a
 //! confirmation here.
@@ -354,6 +339,13 @@ mod tests {
         primary: Some(Slot::B),
     };
 
+    const CONFIRM_B: Change = Change {
+        slot: Slot::B,
+        state: SlotState::Good,
+        primary: None,
+    };
+    const BOOT_SCRIPT: &str = include_str!("u_boot_script.txt");
+
     #[tokio::test]
     async fn a_mark_is_one_write_of_the_environment() {
         let board = Board::new(A_RUNS, "A\n");
@@ -364,6 +356,75 @@ mod tests {
             "arch=arm\nBOOT_ORDER=B A\nBOOT_A_LEFT=3\nBOOT_B_LEFT=1\nBOOT_TRIAL=B\n"
         );
         assert_eq!(board.u_boot().primary().await.unwrap(), Slot::B);
+    }
+
+    /// U-Boot's commands in terms of a shell, around the boot script: the environment in `env` is booted, `running` is the slot.
+    const U_BOOT: &str = r#"
+        cd "$(dirname "$0")"
+        setenv() { eval "$1=\${2-}"; }
+        setexpr() { eval "$1=$(($2 $3 $4))"; }
+        saveenv() {
+            printf 'BOOT_ORDER=%s\nBOOT_A_LEFT=%s\nBOOT_B_LEFT=%s\nBOOT_TRIAL=%s\n' \
+                "$BOOT_ORDER" "$BOOT_A_LEFT" "$BOOT_B_LEFT" "$BOOT_TRIAL" > env
+        }
+        reset() { echo reset > running; exit; }
+        while IFS='=' read -r name value; do setenv "$name" "$value"; done < env
+        BOOT_SCRIPT
+        echo "$bootargs" > cmdline
+        echo "$slot" > running"#;
+
+    /// Boots the board by the script that the documentation tells to use.
+    async fn boot(board: &Board) -> UBoot {
+        let firmware = Script::new(&U_BOOT.replace("BOOT_SCRIPT", BOOT_SCRIPT));
+        firmware.write("env", &board.setenv.read("env"));
+        firmware.program().run(&[], "").await.unwrap();
+        board.setenv.write("env", &firmware.read("env"));
+        board.setenv.write("running", &firmware.read("running"));
+        board.u_boot()
+    }
+
+    #[tokio::test]
+    async fn by_the_boot_script_an_unconfirmed_slot_runs_once() {
+        let board = Board::new("", "A");
+        boot(&board).await.apply(MARK_B).await.unwrap();
+
+        let mut trial = boot(&board).await;
+        assert_eq!(trial.current().await.unwrap(), Slot::B);
+        assert_eq!(trial.state(Slot::B).await.unwrap(), SlotState::Pending);
+
+        for _ in 0..5 {
+            let mut back = boot(&board).await;
+            assert_eq!(back.current().await.unwrap(), Slot::A);
+            assert_eq!(back.primary().await.unwrap(), Slot::A);
+            assert_eq!(back.state(Slot::A).await.unwrap(), SlotState::Good);
+            assert_eq!(back.state(Slot::B).await.unwrap(), SlotState::Bad);
+        }
+    }
+
+    #[tokio::test]
+    async fn by_the_boot_script_a_confirmed_slot_runs_for_ever() {
+        let board = Board::new("", "A");
+        boot(&board).await.apply(MARK_B).await.unwrap();
+        boot(&board).await.apply(CONFIRM_B).await.unwrap();
+        for _ in 0..5 {
+            let mut confirmed = boot(&board).await;
+            assert_eq!(confirmed.current().await.unwrap(), Slot::B);
+            assert_eq!(confirmed.primary().await.unwrap(), Slot::B);
+            assert_eq!(confirmed.state(Slot::B).await.unwrap(), SlotState::Good);
+        }
+    }
+
+    #[tokio::test]
+    async fn by_the_boot_script_a_slot_that_was_rolled_back_does_not_run() {
+        let board = Board::new("", "A");
+        boot(&board).await.apply(MARK_B).await.unwrap();
+        let roll_back = Change {
+            slot: Slot::B,
+            state: SlotState::Bad,
+            primary: Some(Slot::A),
+        };
+        boot(&board).await.apply(roll_back).await.unwrap();
+        assert_eq!(boot(&board).await.current().await.unwrap(), Slot::A);
     }
 
     #[tokio::test]
@@ -386,13 +447,8 @@ mod tests {
     async fn a_confirmation_gives_all_tries_back_and_ends_the_trial() {
         let taken = "BOOT_ORDER=B A\nBOOT_A_LEFT=3\nBOOT_B_LEFT=0\nBOOT_TRIAL=B\n";
         let board = Board::new(taken, "B");
-        let confirm = Change {
-            slot: Slot::B,
-            state: SlotState::Good,
-            primary: None,
-        };
-        board.u_boot().apply(confirm).await.unwrap();
-        board.u_boot().apply(confirm).await.unwrap();
+        board.u_boot().apply(CONFIRM_B).await.unwrap();
+        board.u_boot().apply(CONFIRM_B).await.unwrap();
         assert_eq!(
             board.setenv.read("env"),
             "BOOT_ORDER=B A\nBOOT_A_LEFT=3\nBOOT_B_LEFT=3\nBOOT_TRIAL=none\n"

@@ -221,6 +221,40 @@ async fn a_marked_image_runs_once_and_stays_once_confirmed() {
 }
 
 #[tokio::test]
+async fn until_the_mark_is_made_the_next_boot_runs_the_old_image() {
+    for steps in 0..=4 {
+        let mut device = Device::new();
+        let mut slots = device.slots();
+        if steps > 0 {
+            slots.prepare(Slot::B, 0).await.unwrap();
+        }
+        if steps > 1 {
+            slots.write(Slot::B, 0, b"new").await.unwrap();
+        }
+        if steps > 2 {
+            slots.sync(Slot::B).await.unwrap();
+        }
+        if steps > 3 {
+            slots.mark_trial(Slot::B).await.unwrap();
+        }
+        drop(slots);
+
+        let expected = if steps > 3 { Slot::B } else { Slot::A };
+        assert_eq!(device.reboot().running().await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_mark_makes_durable_what_was_not_synced() {
+    let device = Device::new();
+    let mut slots = device.slots();
+    slots.prepare(Slot::B, 0).await.unwrap();
+    slots.write(Slot::B, 0, b"new").await.unwrap();
+    slots.mark_trial(Slot::B).await.unwrap();
+    assert_eq!(device.spare(), b"new");
+}
+
+#[tokio::test]
 async fn an_image_that_is_rolled_back_does_not_boot_again() {
     let mut device = Device::new();
     install(&mut device.slots(), b"new").await;
