@@ -10,6 +10,8 @@
 mod files;
 mod problem;
 mod read;
+mod reader;
+mod suggest;
 mod table;
 
 use core::time::Duration;

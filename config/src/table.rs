@@ -6,80 +6,19 @@
 use core::fmt::Display;
 use core::ops::RangeInclusive;
 use core::time::Duration;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::files::{Demand, Need};
-use crate::problem::{Place, Problem};
+use crate::files::Need;
+use crate::reader::{At, Reader};
+use crate::suggest::{listed, nearest};
 
 /// Most words of a command.
 const WORDS_MAX: usize = 64;
 /// Most bytes of a text.
 const TEXT_LEN_MAX: usize = 4096;
-
-/// What is known of the text so far.
-#[derive(Debug)]
-pub(crate) struct Reader<'t> {
-    text: &'t str,
-    /// Relative paths begin here.
-    directory: PathBuf,
-    pub(crate) problems: Vec<Problem>,
-    /// What the files that are named have to be.
-    pub(crate) demands: Vec<Demand>,
-    /// Every key asked for, with its section.
-    #[cfg(test)]
-    pub(crate) known: Vec<(String, &'static str)>,
-}
-
-impl<'t> Reader<'t> {
-    pub(crate) fn new(text: &'t str, path: &Path) -> Self {
-        Self {
-            text,
-            directory: path.parent().map(Path::to_owned).unwrap_or_default(),
-            problems: Vec::new(),
-            demands: Vec::new(),
-            #[cfg(test)]
-            known: Vec::new(),
-        }
-    }
-
-    pub(crate) fn problem(&mut self, offset: usize, problem: impl Display, help: impl Display) {
-        self.problems.push(Problem {
-            place: Some(Place::of(self.text, offset)),
-            problem: problem.to_string(),
-            help: help.to_string(),
-        });
-    }
-
-    pub(crate) fn root<'r>(&'r mut self, table: &'t DeTable<'t>) -> Section<'r, 't> {
-        Section {
-            name: String::new(),
-            offset: 0,
-            table,
-            known: Vec::new(),
-            reader: self,
-        }
-    }
-
-    pub(crate) fn demand(&mut self, key: &'static str, path: &At<PathBuf>, need: Need) {
-        let demand = Demand {
-            place: Place::of(self.text, path.offset),
-            key,
-            path: path.value.clone(),
-            need,
-        };
-        self.demands.push(demand);
-    }
-}
-
-/// A value and where it stands.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct At<T> {
-    pub(crate) value: T,
-    pub(crate) offset: usize,
-}
 
 /// The unit that a key ends with.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +45,19 @@ pub(crate) struct Section<'r, 't> {
     table: &'t DeTable<'t>,
     known: Vec<&'static str>,
     pub(crate) reader: &'r mut Reader<'t>,
+}
+
+impl<'r, 't> Section<'r, 't> {
+    /// The whole file.
+    pub(crate) const fn root(reader: &'r mut Reader<'t>, table: &'t DeTable<'t>) -> Self {
+        Self {
+            name: String::new(),
+            offset: 0,
+            table,
+            known: Vec::new(),
+            reader,
+        }
+    }
 }
 
 impl<'t> Section<'_, 't> {
@@ -283,19 +235,22 @@ impl<'t> Section<'_, 't> {
     /// A path, relative to the configuration's directory.
     pub(crate) fn path(&mut self, key: &'static str) -> Option<At<PathBuf>> {
         let text = self.text(key)?;
-        Some(self.resolve(text))
+        Some(self.reader.resolve(text))
     }
 
     /// A path that must be there.
     pub(crate) fn required_path(&mut self, key: &'static str, help: &str) -> Option<At<PathBuf>> {
         let text = self.required_text(key, help)?;
-        Some(self.resolve(text))
+        Some(self.reader.resolve(text))
     }
 
     /// Paths, relative to the configuration's directory.
     pub(crate) fn paths(&mut self, key: &'static str, most: usize) -> Vec<At<PathBuf>> {
         let texts = self.texts(key, most).unwrap_or_default();
-        texts.into_iter().map(|text| self.resolve(text)).collect()
+        texts
+            .into_iter()
+            .map(|text| self.reader.resolve(text))
+            .collect()
     }
 
     /// The absolute path of a program, which must be there and be one.
@@ -374,13 +329,6 @@ impl<'t> Section<'_, 't> {
         }
     }
 
-    fn resolve(&self, text: At<&str>) -> At<PathBuf> {
-        At {
-            value: self.reader.directory.join(text.value),
-            offset: text.offset,
-        }
-    }
-
     fn value(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.know(key);
         self.table.get(key)
@@ -436,71 +384,4 @@ fn float(value: &DeValue<'_>) -> Option<f64> {
     }
     let number: f64 = value.as_float()?.as_str().parse().ok()?;
     number.is_finite().then_some(number)
-}
-
-fn listed(words: &[&str]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-    quoted.join(", ")
-}
-
-/// The word that was probably meant: at most a third of it is mistyped.
-fn nearest<'w>(found: &str, words: &[&'w str]) -> Option<&'w str> {
-    let plain = |word: &str| word.to_ascii_lowercase().replace('-', "_");
-    let found = plain(found);
-    words
-        .iter()
-        .map(|word| (distance(&found, &plain(word)), *word))
-        .filter(|(distance, word)| *distance <= word.len().div_ceil(3))
-        .min()
-        .map(|(_, word)| word)
-}
-
-/// Levenshtein's distance: how many letters must be added, removed or replaced.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for (line, from) in one.chars().enumerate() {
-        let mut diagonal = line;
-        let mut left = line.saturating_add(1);
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (cell, to) in row.iter_mut().skip(1).zip(other.chars()) {
-            let replaced = diagonal.saturating_add(usize::from(from != to));
-            diagonal = *cell;
-            *cell = replaced
-                .min(cell.saturating_add(1))
-                .min(left.saturating_add(1));
-            left = *cell;
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_distance_counts_letters_added_removed_and_replaced() {
-        for (one, other, expected) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("port", "port", 0),
-            ("prot", "port", 2),
-            ("endpont", "endpoint", 1),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(distance(one, other), expected, "{one} {other}");
-            assert_eq!(distance(other, one), expected, "{other} {one}");
-        }
-    }
-
-    #[test]
-    fn a_word_that_is_nothing_like_ours_is_not_guessed() {
-        assert_eq!(nearest("colour", &["port", "alpn"]), None);
-        assert_eq!(
-            nearest("Thing-Name", &["port", "thing_name"]),
-            Some("thing_name")
-        );
-    }
 }

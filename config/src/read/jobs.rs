@@ -7,7 +7,8 @@ use iot_jobs_proto::session::Timing;
 
 use super::OPERATION_LEN_MAX;
 use crate::Jobs;
-use crate::table::{At, Section, Unit};
+use crate::reader::At;
+use crate::table::{Section, Unit};
 
 const NAMESPACES_MAX: usize = 8;
 const CONCURRENT: u64 = 1;

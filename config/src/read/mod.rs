@@ -13,7 +13,8 @@ use toml::de::DeTable;
 
 use crate::files::{Demand, Need};
 use crate::problem::{Place, Problem, Problems};
-use crate::table::{At, Reader, Section};
+use crate::reader::{At, Reader};
+use crate::table::Section;
 use crate::{Config, HandlerKind, HandlerRule, LogLevel};
 
 /// Most bytes of a configuration.
@@ -71,7 +72,7 @@ pub(crate) fn read(text: &str, path: &Path) -> Reading {
     }
     // What a broken line was to say is not known: whatever else looked wrong might be right.
     let config = if errors.is_empty() {
-        config(reader.root(table.get_ref()))
+        config(Section::root(&mut reader, table.get_ref()))
     } else {
         None
     };

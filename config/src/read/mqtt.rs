@@ -7,7 +7,8 @@ use iot_jobs_proto::names::ThingName;
 
 use crate::Mqtt;
 use crate::files::Need;
-use crate::table::{At, Section, Unit};
+use crate::reader::At;
+use crate::table::{Section, Unit};
 
 const PORT: u64 = 8883;
 const PORT_WITH_ALPN: u16 = 443;

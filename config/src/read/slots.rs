@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::files::Need;
-use crate::table::{At, Section};
+use crate::reader::At;
+use crate::table::Section;
 use crate::{Bootloader, Slots};
 
 const MIB: u64 = 1024 * 1024;
