@@ -1,10 +1,25 @@
 //! The configuration of iot-jobs-agent: TOML as written → every problem found, with its line and what to do → a [`Config`] that is
 //! always valid.
+//!
+//! [`Config::parse`] is pure: it looks at the text alone. [`Config::load`] also looks at the files that the text names. Neither
+//! stops at the first problem, and neither repeats a secret: the configuration holds none, only the paths of files that do.
+//!
+//! Keys carry their unit last (`keep_alive_secs`, `size_max_mib`); inside there are [`Duration`]s and bytes. Relative paths are
+//! relative to the configuration's directory. Every key stands in `agent.example.toml`, with its default.
 
-use std::path::PathBuf;
-use std::time::Duration;
+mod files;
+mod problem;
+mod read;
+mod reader;
+mod suggest;
+mod table;
+
+use core::time::Duration;
+use std::path::{Path, PathBuf};
 
 use iot_jobs_proto::names::{Namespace, ThingName};
+
+pub use self::problem::{Place, Problem, Problems};
 
 /// A configuration without a mistake in it.
 #[derive(Debug, Clone)]
@@ -15,6 +30,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// `[state]`
     pub state_directory: PathBuf,
+    /// `[state]`: where the kernel says its boot id; a container or a test has its own.
+    pub boot_id_file: PathBuf,
     /// `[download]`
     pub download: Download,
     /// `[slots]`; a device without slots refuses firmware jobs.
@@ -23,6 +40,20 @@ pub struct Config {
     pub reboot_command: Vec<String>,
     /// `[handlers]`: operation → handler.
     pub handlers: Vec<HandlerRule>,
+    /// `[log]`
+    pub log_level: LogLevel,
+}
+
+impl Config {
+    /// Reads the file at `path` and looks at the files that it names.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        read::load(path)
+    }
+
+    /// Reads `text` as if it stood in the file at `path`, and touches no file.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Problems> {
+        read::parse(text, path)
+    }
 }
 
 /// `[mqtt]`: how AWS IoT Core is reached.
@@ -108,6 +139,8 @@ pub enum Bootloader {
         printenv: PathBuf,
         /// Program that changes it.
         setenv: PathBuf,
+        /// File that says which slot runs; the kernel's command line without one.
+        running_file: Option<PathBuf>,
     },
 }
 
@@ -128,3 +161,55 @@ pub enum HandlerKind {
     /// `firmware`
     Firmware,
 }
+
+impl HandlerKind {
+    const ALL: [Self; 2] = [Self::FileDownload, Self::Firmware];
+
+    /// Its name in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FileDownload => "file-download",
+            Self::Firmware => "firmware",
+        }
+    }
+}
+
+/// `[log]`: the least urgent records that are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// The agent stops.
+    Error,
+    /// A job failed, or the device needs a look.
+    Warn,
+    /// One line for each change of an execution's state.
+    #[default]
+    Info,
+    /// Decisions.
+    Debug,
+    /// Messages.
+    Trace,
+}
+
+impl LogLevel {
+    const ALL: [Self; 5] = [
+        Self::Error,
+        Self::Warn,
+        Self::Info,
+        Self::Debug,
+        Self::Trace,
+    ];
+
+    /// Its name in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

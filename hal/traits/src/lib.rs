@@ -7,8 +7,6 @@
     reason = "both shells run on one thread and need no Send"
 )]
 
-use core::fmt::Debug;
-
 /// Reads the device's monotonic clock, which counts through suspend.
 pub trait Clock {
     /// Milliseconds since the device's boot.
@@ -79,10 +77,11 @@ pub enum BootState {
 
 /// Two places for an image, and a bootloader that tries one of them once.
 ///
-/// The slot that runs is never written. The mark for the trial boot is the last write of an installation.
+/// The slot that runs is never written, nor is the other one while the running slot is on its trial: it is the way back. The mark
+/// for the trial boot is the last write of an installation.
 pub trait FirmwareSlots {
     /// Why it failed.
-    type Error: core::error::Error + Debug;
+    type Error: core::error::Error;
 
     /// The slot that this boot runs from.
     async fn running(&mut self) -> Result<Slot, Self::Error>;
@@ -93,7 +92,7 @@ pub trait FirmwareSlots {
     /// Bytes that a slot can hold.
     async fn capacity(&mut self, slot: Slot) -> Result<u64, Self::Error>;
 
-    /// Reads from a slot; fewer bytes than asked for only at its end.
+    /// Reads from a slot; fewer bytes than asked for only at its end, none from one that was never written.
     async fn read(
         &mut self,
         slot: Slot,
@@ -101,21 +100,24 @@ pub trait FirmwareSlots {
         buffer: &mut [u8],
     ) -> Result<usize, Self::Error>;
 
-    /// Makes the spare slot unbootable and ready to be written from `offset` on (erased on flash).
+    /// Makes the spare slot unbootable and ready to be written from `offset` on (erased on flash). Takes back a mark for its trial.
     async fn prepare(&mut self, spare: Slot, offset: u64) -> Result<(), Self::Error>;
 
     /// Writes to the spare slot. Offsets grow without gaps after [`FirmwareSlots::prepare`].
+    ///
+    /// An error may be that of an earlier write. After an error, or a future that was dropped, the slot is prepared again.
     async fn write(&mut self, spare: Slot, offset: u64, bytes: &[u8]) -> Result<(), Self::Error>;
 
     /// Makes everything written durable.
     async fn sync(&mut self, spare: Slot) -> Result<(), Self::Error>;
 
-    /// Marks the spare slot for one trial boot.
+    /// Makes everything written durable, then marks the spare slot for one trial boot.
     async fn mark_trial(&mut self, spare: Slot) -> Result<(), Self::Error>;
 
-    /// Confirms the running slot.
+    /// Confirms the running slot. Harmless when it is confirmed already.
     async fn confirm(&mut self) -> Result<(), Self::Error>;
 
-    /// Makes the other slot the one that boots next, and the running one bad. For a trial that is not confirmed in time.
+    /// Makes the other slot the one that boots next, and the running one bad. For a trial that is not confirmed in time; an error
+    /// when the other slot cannot boot.
     async fn roll_back(&mut self) -> Result<(), Self::Error>;
 }

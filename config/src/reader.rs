@@ -1,0 +1,67 @@
+//! What is gathered while the text is read: its problems, and the files that it names.
+
+use core::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use crate::files::{Demand, Need};
+use crate::problem::{Place, Problem};
+
+/// What is known of the text so far.
+#[derive(Debug)]
+pub(crate) struct Reader<'t> {
+    text: &'t str,
+    /// Relative paths begin here.
+    directory: PathBuf,
+    pub(crate) problems: Vec<Problem>,
+    /// What the files that are named have to be.
+    pub(crate) demands: Vec<Demand>,
+    /// Every key asked for, with its section.
+    #[cfg(test)]
+    pub(crate) known: Vec<(String, &'static str)>,
+}
+
+impl<'t> Reader<'t> {
+    pub(crate) fn new(text: &'t str, path: &Path) -> Self {
+        Self {
+            text,
+            directory: path.parent().map(Path::to_owned).unwrap_or_default(),
+            problems: Vec::new(),
+            demands: Vec::new(),
+            #[cfg(test)]
+            known: Vec::new(),
+        }
+    }
+
+    pub(crate) fn problem(&mut self, offset: usize, problem: impl Display, help: impl Display) {
+        self.problems.push(Problem {
+            place: Some(Place::of(self.text, offset)),
+            problem: problem.to_string(),
+            help: help.to_string(),
+        });
+    }
+
+    /// A path as it is meant: relative ones begin at the configuration's directory.
+    pub(crate) fn resolve(&self, text: At<&str>) -> At<PathBuf> {
+        At {
+            value: self.directory.join(text.value),
+            offset: text.offset,
+        }
+    }
+
+    pub(crate) fn demand(&mut self, key: &'static str, path: &At<PathBuf>, need: Need) {
+        let demand = Demand {
+            place: Place::of(self.text, path.offset),
+            key,
+            path: path.value.clone(),
+            need,
+        };
+        self.demands.push(demand);
+    }
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) offset: usize,
+}
