@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 
+import awsiot
 import boto3
 from awscrt import mqtt_request_response
 from awsiot import ServiceStreamOptions, iotjobs, mqtt5_client_builder, mqtt_connection_builder
@@ -116,7 +117,7 @@ def main():
             iotjobs.UpdateJobExecutionRequest(thing_name=THING, job_id=job, status="IN_PROGRESS", expected_version=99)
         ).result(WITHIN)
         raise AssertionError("a wrong version was taken")
-    except iotjobs.V2ServiceException as refused:
+    except awsiot.V2ServiceException as refused:
         error = refused.modeled_error
         assert error.code == iotjobs.RejectedErrorCode.VERSION_MISMATCH, error.code
         assert error.execution_state.version_number == 2, error.execution_state

@@ -28,7 +28,14 @@ impl Binaries {
     /// Builds both in a profile. Cargo's own progress and errors go to stderr.
     pub fn build(profile: &str) -> Result<Self, KitError> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(&cargo)
+        let mut command = Command::new(&cargo);
+        // What cargo told this process of its own package would look to build scripts like a change, and rebuild the world.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(is_of_one_package) {
+                command.env_remove(name);
+            }
+        }
+        let output = command
             .current_dir(workspace())
             .args(["build", "--profile", profile, "--bins"])
             .args(["--package", "iot-jobs-agent", "--package", "iot-jobs-local"])
@@ -61,6 +68,13 @@ pub fn workspace() -> PathBuf {
         .nth(2)
         .map(Path::to_path_buf)
         .unwrap_or_default()
+}
+
+/// Whether cargo sets the variable for one package.
+fn is_of_one_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_")
+        || variable.starts_with("CARGO_MANIFEST_")
+        || matches!(variable, "CARGO_BIN_NAME" | "CARGO_CRATE_NAME" | "OUT_DIR")
 }
 
 /// Finds the executable of a binary target in cargo's messages.
