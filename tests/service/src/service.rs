@@ -3,6 +3,7 @@
 //! [`Service::start`] returns once everything listens, so that what is started next may connect at
 //! once. Tests start it in their own process; the binary does nothing more.
 
+use core::error::Error;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::fs;
 use std::io;
@@ -133,7 +134,10 @@ pub enum StartError {
         source: io::Error,
     },
     /// The certificate authority cannot be made or loaded.
-    #[error("{}: {source}\nhelp: remove ca.pem and ca.key there to make a new authority; devices then need new certificates", path.display())]
+    #[error(
+        "{}: {}\nhelp: remove ca.pem and ca.key there to make a new authority; devices then need new certificates",
+        path.display(), with_sources(source)
+    )]
     Pki {
         /// Where the authority is kept.
         path: PathBuf,
@@ -150,6 +154,12 @@ pub enum StartError {
     },
 }
 
+/// An error and what caused it, in one line.
+fn with_sources(error: &dyn Error) -> String {
+    core::iter::successors(error.source(), |cause| (*cause).source())
+        .fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}
+
 /// A running service. Dropped, it stops at once; [`Service::stop`] lets requests end.
 #[derive(Debug)]
 pub struct Service {
@@ -157,6 +167,7 @@ pub struct Service {
     artifacts: Artifacts,
     broker: Broker,
     pki: Arc<Pki>,
+    shared: Shared,
     http: JoinHandle<()>,
     stop: watch::Sender<bool>,
     _device: JoinSet<()>,
@@ -213,7 +224,7 @@ impl Service {
         device.spawn(async move { timers.run_timers().await });
 
         let api = Api::new(Backend {
-            shared,
+            shared: shared.clone(),
             artifacts: artifacts.clone(),
             broker: broker.clone(),
             pki: Arc::clone(&pki),
@@ -233,6 +244,7 @@ impl Service {
             artifacts,
             broker,
             pki,
+            shared,
             http,
             stop,
             _device: device,
@@ -258,6 +270,11 @@ impl Service {
     /// Issues the things' certificates.
     pub fn pki(&self) -> &Pki {
         &self.pki
+    }
+
+    /// The model and its clock.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Lets the requests under way end, and stops.
