@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Model;
-use super::document::{PlaceholderError, needs_role};
+use super::document::{PlaceholderError, Version, needs_role};
 use super::error::ControlError;
 use super::job::{Job, MAX_TIMEOUT_MINUTES, Terms};
 use super::names::{GroupName, JobId, MAX_JOB_ID, NamespaceId, PLAIN, Scope, Target, ThingName};
@@ -306,12 +306,17 @@ fn check_document(
         }
         PlaceholderError::Unsupported(spelling) => unsupported(&format!("placeholder {spelling}")),
     })?;
-    match &presign.role_arn {
-        None if needs_role => Err(invalid(&format!(
+    match (&presign.role_arn, needs_role) {
+        (None, Some(Version::V1)) => Err(invalid(&format!(
             "Role must be provided for pre-sign S3 urls in job document of job {id}."
         ))),
-        Some(role) if !is_role(role) => Err(invalid(&format!("Given role {role} is invalid."))),
-        None | Some(_) => Ok(()),
+        (None, Some(Version::V2)) => Err(invalid(
+            "presignedUrlConfig role ARN is required to generate an S3 presigned url in job document.",
+        )),
+        (Some(role), _) if !is_role(role) => {
+            Err(invalid(&format!("Given role {role} is invalid.")))
+        }
+        (None, None) | (Some(_), _) => Ok(()),
     }
 }
 

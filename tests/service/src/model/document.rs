@@ -41,7 +41,7 @@ impl Document {
         while let Some(found) = Found::first(rest) {
             text.push_str(found.before);
             match found.placeholder {
-                Placeholder::Object(location) => text.push_str(&presign.presign(
+                Placeholder::Object(location, _) => text.push_str(&presign.presign(
                     &location.bucket,
                     &location.key,
                     self.expires,
@@ -66,6 +66,13 @@ impl Document {
     }
 }
 
+/// The two generations of placeholders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    V1,
+    V2,
+}
+
 /// Why a document's placeholders cannot be honoured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PlaceholderError {
@@ -75,13 +82,13 @@ pub(super) enum PlaceholderError {
     Unsupported(String),
 }
 
-/// Whether `text` has placeholders that need a role to be presigned.
-pub(super) fn needs_role(text: &str) -> Result<bool, PlaceholderError> {
-    let mut needed = false;
+/// Which placeholders of `text` need a role to be presigned: the first one's version, if any.
+pub(super) fn needs_role(text: &str) -> Result<Option<Version>, PlaceholderError> {
+    let mut needed = None;
     let mut rest = text;
     while let Some(found) = Found::first(rest) {
         match found.placeholder {
-            Placeholder::Object(_) => needed = true,
+            Placeholder::Object(_, version) => needed = needed.or(Some(version)),
             Placeholder::Invalid => {
                 return Err(PlaceholderError::Invalid(found.spelling.to_owned()));
             }
@@ -105,7 +112,7 @@ struct Found<'a> {
 
 enum Placeholder {
     /// An object to presign.
-    Object(ObjectLocation),
+    Object(ObjectLocation, Version),
     /// An object to presign, but no bucket and key.
     Invalid,
     /// Nothing that the service replaces.
@@ -133,7 +140,7 @@ impl Placeholder {
         // The document is JSON text: what is written in it may be escaped.
         let inner = serde_json::from_str(&format!("\"{inner}\"")).unwrap_or(inner.to_owned());
         if let Some(url) = PRESIGN.iter().find_map(|name| inner.strip_prefix(name)) {
-            return ObjectLocation::parse(url).map_or(Self::Invalid, Self::Object);
+            return Self::object(url, Version::V1);
         }
         if let Some(url) = inner.strip_prefix(PRESIGN_V2) {
             let Some(url) = percent_decode_str(url).decode_utf8().ok() else {
@@ -142,12 +149,19 @@ impl Placeholder {
             if url.contains("?versionId=") {
                 return Self::Unsupported;
             }
-            return ObjectLocation::parse(&url).map_or(Self::Invalid, Self::Object);
+            return Self::object(&url, Version::V2);
         }
         if inner.starts_with(UPLOAD) || inner.starts_with(PACKAGE) {
             return Self::Unsupported;
         }
         Self::Other
+    }
+
+    fn object(url: &str, version: Version) -> Self {
+        match ObjectLocation::parse(url) {
+            Some(location) => Self::Object(location, version),
+            None => Self::Invalid,
+        }
     }
 }
 
@@ -325,8 +339,13 @@ mod tests {
 
     #[test]
     fn placeholders_need_a_role_only_if_they_are_presigned() {
-        assert_eq!(needs_role("${aws:iot:s3-presigned-url:s3://b/k}"), Ok(true));
-        assert_eq!(needs_role("${aws:iot:parameter:p} ${HOME}"), Ok(false));
+        for (text, version) in [
+            ("${aws:iot:s3-presigned-url:s3://b/k}", Version::V1),
+            ("${aws:iot:s3-presigned-url-v2:s3://b/k}", Version::V2),
+        ] {
+            assert_eq!(needs_role(text), Ok(Some(version)));
+        }
+        assert_eq!(needs_role("${aws:iot:parameter:p} ${HOME}"), Ok(None));
     }
 
     #[test]

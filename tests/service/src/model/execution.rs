@@ -174,22 +174,31 @@ mod tests {
         execution.report(ExecutionStatus::InProgress, None, step, timeout, now);
     }
 
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Example {
+        in_progress_timeout_in_minutes: u32,
+        steps: Vec<Step>,
+    }
+
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Step {
+        set_at: u64,
+        step_timeout_in_minutes: u32,
+        times_out_at: u64,
+    }
+
     #[test]
     fn a_step_timer_never_outlives_the_in_progress_timer() {
-        // The worked example of the developer guide, jobs-configurations-details.
-        let job = Some(20 * MINUTE);
-        let mut execution = started(job);
-        let mut deadlines = Vec::new();
-        for (minute, step) in [(5, 7), (8, 7), (10, 5), (13, 9)] {
-            report(
-                &mut execution,
-                StepTimer::Restart(step * MINUTE),
-                job,
-                at(12, minute),
-            );
-            deadlines.push(execution.deadline().unwrap());
+        let example = include_str!("../../../fixtures/service/step-timers.json");
+        let example: Example = serde_json::from_str(example).unwrap();
+        let mut execution = started(Some(example.in_progress_timeout_in_minutes * MINUTE));
+        for step in example.steps {
+            let timer = StepTimer::Restart(step.step_timeout_in_minutes * MINUTE);
+            report(&mut execution, timer, None, at(12, step.set_at));
+            assert_eq!(execution.deadline(), Some(at(12, step.times_out_at)));
         }
-        assert_eq!(deadlines, [at(12, 12), at(12, 15), at(12, 15), at(12, 20)]);
     }
 
     #[test]

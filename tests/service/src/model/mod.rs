@@ -132,3 +132,6 @@ impl Model {
         self.made
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,8 @@
+//! What the control plane answers, in AWS's shapes: each of these serializes to the body of its
+//! operation's response.
+
+mod jobs;
+mod things;
+
+pub use jobs::*;
+pub use things::*;
