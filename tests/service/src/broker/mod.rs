@@ -15,6 +15,8 @@ mod outside;
 mod peer;
 mod policy;
 mod session;
+#[cfg(test)]
+mod testing;
 mod topic;
 
 use core::net::SocketAddr;
@@ -183,3 +185,6 @@ impl Broker {
 fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests;

@@ -532,3 +532,6 @@ fn bounded(keep_alive: Duration) -> Duration {
     }
     keep_alive.clamp(KEEP_ALIVE_MIN, KEEP_ALIVE_MAX)
 }
+
+#[cfg(test)]
+mod tests;
