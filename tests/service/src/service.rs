@@ -22,7 +22,7 @@ use crate::artifacts::Artifacts;
 use crate::broker::{Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
 use crate::device;
-use crate::http;
+use crate::http::{self, Patience};
 use crate::model::{Knobs, Model};
 use crate::pki::{Pki, PkiError};
 use crate::shared::Shared;
@@ -160,7 +160,7 @@ fn with_sources(error: &dyn Error) -> String {
         .fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
-/// A running service. Dropped, it stops at once; [`Service::stop`] lets requests end.
+/// A running service. Dropped, it stops, too; [`Service::stop`] waits for the requests under way.
 #[derive(Debug)]
 pub struct Service {
     addresses: Addresses,
@@ -187,23 +187,15 @@ impl Service {
             Pki::open(directory.path()).map(|pki| pki.with_server_names([settings.host.clone()]));
         let pki = Arc::new(pki.map_err(|source| directory.pki_error(source))?);
 
-        let listen = |address, protocol| {
-            move |source| StartError::Listen {
-                address,
-                protocol,
-                source,
-            }
-        };
-        let listener = TcpListener::bind(settings.http)
-            .await
-            .map_err(listen(settings.http, "HTTP"))?;
-        let http = listener
-            .local_addr()
-            .map_err(listen(settings.http, "HTTP"))?;
+        let (listener, http) = bind(settings.http).await?;
         let (broker, requests, mqtt) =
             start_broker(settings.mqtt, &settings.host, &pki, &directory).await?;
         let addresses = Addresses {
-            http: format!("http://{http}"),
+            http: if http.ip().is_unspecified() {
+                format!("http://{}:{}", settings.host, http.port())
+            } else {
+                format!("http://{http}")
+            },
             https: format!("https://{}:{}", settings.host, http.port()),
             mqtt,
             ca: directory.path().join(CA_FILE),
@@ -218,11 +210,6 @@ impl Service {
         let (presign, outlet) = (Arc::new(artifacts.clone()), Arc::new(broker.clone()));
         let shared = Shared::new(model, settings.clock, presign, outlet);
 
-        let mut device = JoinSet::new();
-        device.spawn(device::serve(shared.clone(), requests));
-        let timers = shared.clone();
-        device.spawn(async move { timers.run_timers().await });
-
         let api = Api::new(Backend {
             shared: shared.clone(),
             artifacts: artifacts.clone(),
@@ -236,18 +223,22 @@ impl Service {
             .https_server_config()
             .map_err(|source| directory.pki_error(source))?;
         let (stop, stopped) = watch::channel(false);
-        let http = tokio::spawn(http::serve(listener, tls, stopped, move |request| {
-            api.clone().answer(request)
-        }));
+        let http = tokio::spawn(http::serve(
+            listener,
+            tls,
+            Patience::default(),
+            stopped,
+            move |request| api.clone().answer(request),
+        ));
         Ok(Self {
             addresses,
             artifacts,
             broker,
             pki,
-            shared,
             http,
             stop,
-            _device: device,
+            _device: serve_devices(shared.clone(), requests),
+            shared,
             _directory: directory,
         })
     }
@@ -301,6 +292,28 @@ impl Settings {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    let protocol = "HTTP";
+    bound.await.map_err(|source| StartError::Listen {
+        address,
+        protocol,
+        source,
+    })
+}
+
+/// Answers devices and fires their timers until the set is dropped.
+fn serve_devices(shared: Shared, requests: mpsc::Receiver<Request>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(device::serve(shared.clone(), requests));
+    tasks.spawn(async move { shared.run_timers().await });
+    tasks
 }
 
 async fn start_broker(
