@@ -21,9 +21,6 @@ use tokio::time::{interval, timeout};
 use tokio_rustls::TlsAcceptor;
 
 const MAX_CONNECTIONS: usize = 512;
-/// From the connection to the first request's last header; and from one request to the next.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEADERS: usize = 100;
 /// The request line and its headers together.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -34,10 +31,29 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 const TLS_HANDSHAKE: u8 = 0x16;
 
+/// How long the service waits for a client.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the first byte, and again for the end of the TLS handshake.
+    pub handshake: Duration,
+    /// For the last header of a request, counted from the end of the one before.
+    pub head: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(30),
+        }
+    }
+}
+
 /// Answers requests on `listener` until `stop` becomes true, then lets those under way end.
 pub async fn serve<H, F>(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
+    patience: Patience,
     mut stop: watch::Receiver<bool>,
     handler: H,
 ) where
@@ -64,7 +80,7 @@ pub async fn serve<H, F>(
         };
         let (acceptor, handler, stop) = (acceptor.clone(), handler.clone(), stop.clone());
         connections.spawn(async move {
-            if let Err(reason) = connection(stream, acceptor, stop, handler).await {
+            if let Err(reason) = connection(stream, acceptor, patience, stop, handler).await {
                 tracing::debug!(%reason, "connection ended early");
             }
             drop(slot);
@@ -106,6 +122,7 @@ async fn accept(
 async fn connection<H, F>(
     stream: TcpStream,
     acceptor: TlsAcceptor,
+    patience: Patience,
     stop: watch::Receiver<bool>,
     handler: H,
 ) -> Result<(), Ended>
@@ -114,21 +131,22 @@ where
     F: Future<Output = Response<Body>>,
 {
     let mut first = [0];
-    let peeked = timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first));
+    let peeked = timeout(patience.handshake, stream.peek(&mut first));
     if peeked.await.map_err(|_| Ended::Silent)?? == 0 {
         return Ok(());
     }
     if first == [TLS_HANDSHAKE] {
-        let handshake = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+        let handshake = timeout(patience.handshake, acceptor.accept(stream));
         let stream = handshake.await.map_err(|_| Ended::Silent)??;
-        requests(stream, stop, handler).await
+        requests(stream, patience, stop, handler).await
     } else {
-        requests(stream, stop, handler).await
+        requests(stream, patience, stop, handler).await
     }
 }
 
 async fn requests<S, H, F>(
     stream: S,
+    patience: Patience,
     mut stop: watch::Receiver<bool>,
     handler: H,
 ) -> Result<(), Ended>
@@ -143,7 +161,7 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(patience.head)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
@@ -184,8 +202,12 @@ mod tests {
         server: tokio::task::JoinHandle<()>,
     }
 
-    /// A server that answers with the path that was asked for.
     async fn start() -> Running {
+        start_with(Patience::default()).await
+    }
+
+    /// A server that answers with the path that was asked for.
+    async fn start_with(patience: Patience) -> Running {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let pki = Pki::create().unwrap();
@@ -194,7 +216,7 @@ mod tests {
         let echo = |request: Request<Body>| async move {
             Response::new(Body::from(request.uri().path().to_owned()))
         };
-        let server = tokio::spawn(serve(listener, tls, stopped, echo));
+        let server = tokio::spawn(serve(listener, tls, patience, stopped, echo));
         Running {
             address,
             pki,
@@ -207,7 +229,7 @@ mod tests {
         stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
-        String::from_utf8(answer).unwrap()
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     #[tokio::test]
@@ -246,6 +268,26 @@ mod tests {
         request.resize(2 * MAX_HEAD_BYTES, b'a');
         let stream = TcpStream::connect(running.address).await.unwrap();
         assert!(exchange(stream, &request).await.starts_with("HTTP/1.1 431"));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_go_on_is_dropped() {
+        let moment = Duration::from_millis(20);
+        let patience = Patience {
+            handshake: moment,
+            head: moment,
+        };
+        let running = start_with(patience).await;
+        // Nothing, a piece of a TLS handshake, a piece of a head, and a request that none follows.
+        for begun in [
+            b"".as_slice(),
+            b"\x16\x03",
+            b"GET / HT",
+            b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        ] {
+            let stream = TcpStream::connect(running.address).await.unwrap();
+            exchange(stream, begun).await;
+        }
     }
 
     #[tokio::test]

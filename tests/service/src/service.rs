@@ -3,6 +3,7 @@
 //! [`Service::start`] returns once everything listens, so that what is started next may connect at
 //! once. Tests start it in their own process; the binary does nothing more.
 
+use core::error::Error;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::fs;
 use std::io;
@@ -21,7 +22,7 @@ use crate::artifacts::Artifacts;
 use crate::broker::{Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
 use crate::device;
-use crate::http;
+use crate::http::{self, Patience};
 use crate::model::{Knobs, Model};
 use crate::pki::{Pki, PkiError};
 use crate::shared::Shared;
@@ -133,7 +134,10 @@ pub enum StartError {
         source: io::Error,
     },
     /// The certificate authority cannot be made or loaded.
-    #[error("{}: {source}\nhelp: remove ca.pem and ca.key there to make a new authority; devices then need new certificates", path.display())]
+    #[error(
+        "{}: {}\nhelp: remove ca.pem and ca.key there to make a new authority; devices then need new certificates",
+        path.display(), with_sources(source)
+    )]
     Pki {
         /// Where the authority is kept.
         path: PathBuf,
@@ -150,13 +154,20 @@ pub enum StartError {
     },
 }
 
-/// A running service. Dropped, it stops at once; [`Service::stop`] lets requests end.
+/// An error and what caused it, in one line.
+fn with_sources(error: &dyn Error) -> String {
+    core::iter::successors(error.source(), |cause| (*cause).source())
+        .fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}
+
+/// A running service. Dropped, it stops, too; [`Service::stop`] waits for the requests under way.
 #[derive(Debug)]
 pub struct Service {
     addresses: Addresses,
     artifacts: Artifacts,
     broker: Broker,
     pki: Arc<Pki>,
+    shared: Shared,
     http: JoinHandle<()>,
     stop: watch::Sender<bool>,
     _device: JoinSet<()>,
@@ -176,23 +187,15 @@ impl Service {
             Pki::open(directory.path()).map(|pki| pki.with_server_names([settings.host.clone()]));
         let pki = Arc::new(pki.map_err(|source| directory.pki_error(source))?);
 
-        let listen = |address, protocol| {
-            move |source| StartError::Listen {
-                address,
-                protocol,
-                source,
-            }
-        };
-        let listener = TcpListener::bind(settings.http)
-            .await
-            .map_err(listen(settings.http, "HTTP"))?;
-        let http = listener
-            .local_addr()
-            .map_err(listen(settings.http, "HTTP"))?;
+        let (listener, http) = bind(settings.http).await?;
         let (broker, requests, mqtt) =
             start_broker(settings.mqtt, &settings.host, &pki, &directory).await?;
         let addresses = Addresses {
-            http: format!("http://{http}"),
+            http: if http.ip().is_unspecified() {
+                format!("http://{}:{}", settings.host, http.port())
+            } else {
+                format!("http://{http}")
+            },
             https: format!("https://{}:{}", settings.host, http.port()),
             mqtt,
             ca: directory.path().join(CA_FILE),
@@ -207,13 +210,8 @@ impl Service {
         let (presign, outlet) = (Arc::new(artifacts.clone()), Arc::new(broker.clone()));
         let shared = Shared::new(model, settings.clock, presign, outlet);
 
-        let mut device = JoinSet::new();
-        device.spawn(device::serve(shared.clone(), requests));
-        let timers = shared.clone();
-        device.spawn(async move { timers.run_timers().await });
-
         let api = Api::new(Backend {
-            shared,
+            shared: shared.clone(),
             artifacts: artifacts.clone(),
             broker: broker.clone(),
             pki: Arc::clone(&pki),
@@ -225,9 +223,13 @@ impl Service {
             .https_server_config()
             .map_err(|source| directory.pki_error(source))?;
         let (stop, stopped) = watch::channel(false);
-        let http = tokio::spawn(http::serve(listener, tls, stopped, move |request| {
-            api.clone().answer(request)
-        }));
+        let http = tokio::spawn(http::serve(
+            listener,
+            tls,
+            Patience::default(),
+            stopped,
+            move |request| api.clone().answer(request),
+        ));
         Ok(Self {
             addresses,
             artifacts,
@@ -235,7 +237,8 @@ impl Service {
             pki,
             http,
             stop,
-            _device: device,
+            _device: serve_devices(shared.clone(), requests),
+            shared,
             _directory: directory,
         })
     }
@@ -258,6 +261,11 @@ impl Service {
     /// Issues the things' certificates.
     pub fn pki(&self) -> &Pki {
         &self.pki
+    }
+
+    /// The model and its clock.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Lets the requests under way end, and stops.
@@ -284,6 +292,28 @@ impl Settings {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    let protocol = "HTTP";
+    bound.await.map_err(|source| StartError::Listen {
+        address,
+        protocol,
+        source,
+    })
+}
+
+/// Answers devices and fires their timers until the set is dropped.
+fn serve_devices(shared: Shared, requests: mpsc::Receiver<Request>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(device::serve(shared.clone(), requests));
+    tasks.spawn(async move { shared.run_timers().await });
+    tasks
 }
 
 async fn start_broker(

@@ -45,7 +45,7 @@ impl Inner {
                 Ok(document(xml.finish()))
             }
             (&Method::PUT, Some(id)) => {
-                self.store.upload(id, bucket, key)?;
+                self.store.check_upload(id, bucket, key)?;
                 let number = call
                     .parameter("partNumber")
                     .and_then(|number| number.parse().ok());
@@ -61,7 +61,7 @@ impl Inner {
             }
             (&Method::POST, Some(id)) => self.complete(call, id, body).await,
             (&Method::DELETE, Some(id)) => {
-                self.store.upload(id, bucket, key)?;
+                self.store.check_upload(id, bucket, key)?;
                 self.store.end_upload(id);
                 Ok(status(StatusCode::NO_CONTENT))
             }

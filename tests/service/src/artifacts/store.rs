@@ -250,6 +250,15 @@ impl Store {
         upload.cloned().ok_or(S3Error::NoSuchUpload)
     }
 
+    pub(super) fn check_upload(&self, id: &str, bucket: &str, key: &str) -> Result<(), S3Error> {
+        let index = self.index();
+        let upload = index
+            .uploads
+            .get(id)
+            .filter(|upload| upload.bucket == bucket && upload.key == key);
+        upload.map(|_| ()).ok_or(S3Error::NoSuchUpload)
+    }
+
     pub(super) fn put_part(&self, id: &str, number: u16, part: Object) -> Result<(), S3Error> {
         let mut index = self.index();
         let upload = index.uploads.get_mut(id).ok_or(S3Error::NoSuchUpload)?;

@@ -474,3 +474,6 @@ fn read(path: &Path) -> Result<Vec<u8>, BrokerError> {
         source,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ pub fn answer(shared: &Shared, request: &Request) {
     };
     let asked = match topic::read(&request.topic) {
         Ok(asked) => asked,
-        Err(TopicError::NotJobs) => return,
+        Err(TopicError::NotJobs | TopicError::Ours) => return,
         Err(TopicError::Unknown) => return reply.to_invalid_topic(shared.clock().now()),
     };
     let body = match Body::read(&request.payload) {

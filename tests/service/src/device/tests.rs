@@ -4,6 +4,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
+use proptest::collection::vec;
+use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -385,4 +387,97 @@ async fn a_stepped_clock_wakes_the_timers() {
     }
     let topics: Vec<_> = bench.drain().into_iter().map(|sent| sent.topic).collect();
     assert_eq!(topics, ["notify", "notify-next"]);
+}
+
+#[test]
+fn a_timer_that_is_due_fires_before_a_late_report() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J", "timeoutConfig": {"inProgressTimeoutInMinutes": 1}}));
+    bench.update("J", "IN_PROGRESS");
+    bench.drain();
+    bench.wait_until(NOON + 60);
+    bench.update("J", "SUCCEEDED");
+    let sent = bench.drain();
+    let topics: Vec<_> = sent.iter().map(|sent| sent.topic.as_str()).collect();
+    assert_eq!(topics, ["notify", "notify-next", "J/update/rejected"]);
+    assert_eq!(sent[2].payload["executionState"]["status"], "TIMED_OUT");
+}
+
+#[tokio::test]
+async fn requests_are_answered_until_the_broker_is_gone() {
+    let bench = Bench::at(NOON);
+    let (broker, requests) = mpsc::channel(2);
+    for topic in ["get", "start-next"] {
+        let request = Request {
+            connection: None,
+            topic: format!("{JOBS}{topic}"),
+            payload: Bytes::new(),
+        };
+        broker.send(request).await.unwrap();
+    }
+    drop(broker);
+    serve(bench.shared.clone(), requests).await;
+    let topics: Vec<_> = bench.drain().into_iter().map(|sent| sent.topic).collect();
+    assert_eq!(topics, ["get/accepted", "start-next/accepted"]);
+}
+
+/// Levels that mean something somewhere, and some that do not.
+fn level() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("get".to_owned()),
+        Just("update".to_owned()),
+        Just("start-next".to_owned()),
+        Just("$next".to_owned()),
+        Just("J".to_owned()),
+        Just("namespace-acme".to_owned()),
+        "[a-c$/+# ]{0,8}",
+    ]
+}
+
+/// Bodies whose members have any type.
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let member = prop_oneof![
+        Just("clientToken"),
+        Just("status"),
+        Just("statusDetails"),
+        Just("expectedVersion"),
+        Just("executionNumber"),
+        Just("stepTimeoutInMinutes"),
+        Just("includeJobDocument"),
+        Just("includeJobExecutionState"),
+    ];
+    let value = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "IN_PROGRESS|FAILED|QUEUED|7|\\PC*".prop_map(Value::from),
+        vec(("\\PC{0,4}", ".{0,4}"), 0..12).prop_map(|pairs| pairs.into_iter().collect()),
+    ];
+    let object = vec((member, value), 0..6).prop_map(|members| {
+        let object: Value = members.into_iter().collect();
+        object.to_string().into_bytes()
+    });
+    prop_oneof![8 => object, 1 => any::<Vec<u8>>()]
+}
+
+proptest! {
+    #[test]
+    fn every_jobs_request_gets_one_answer_whatever_it_says(
+        requests in vec((vec(level(), 1..5), body()), 1..8),
+    ) {
+        let bench = Bench::at(NOON);
+        bench.create(&json!({"jobId": "J"}));
+        for (levels, body) in requests {
+            bench.drain();
+            let topic = levels.join("/");
+            bench.publish(&topic, body);
+            let mut sent = bench.drain();
+            let verdict = sent.remove(0);
+            prop_assert_eq!(verdict.to, Some(CALLER));
+            let answers = ["accepted", "rejected"].map(|answer| format!("{topic}/{answer}"));
+            prop_assert!(answers.contains(&verdict.topic));
+            prop_assert!(sent.iter().all(|sent| sent.to.is_none()));
+        }
+    }
 }

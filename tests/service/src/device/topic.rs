@@ -2,14 +2,16 @@
 //! `notify` where the grammar leaves room for it.
 //!
 //! ```text
-//! $aws/things/THING/jobs/get                         $aws/things/THING/jobs/JOB/get
-//! $aws/things/THING/jobs/start-next                  $aws/things/THING/jobs/JOB/update
-//! $aws/things/THING/jobs/namespace-NS/get            $aws/things/THING/jobs/JOB/namespace-NS/get
-//! $aws/things/THING/jobs/namespace-NS/start-next     $aws/things/THING/jobs/JOB/namespace-NS/update
+//! $aws/things/THING/jobs/get           $aws/things/THING/jobs/JOB/get
+//! $aws/things/THING/jobs/start-next    $aws/things/THING/jobs/JOB/update
+//!                                      $aws/things/THING/jobs/JOB/namespace-NS/get
+//!                                      $aws/things/THING/jobs/JOB/namespace-NS/update
 //! ```
 //!
 //! JOB may be `$next` before `get`. The plain forms are of the developer guide, reserved-topics; the
-//! namespaced ones are those that the Greengrass clients use.
+//! namespaced ones are those that the Greengrass clients use. No client is known to ask for the
+//! pending list of a namespace, or to start its next job without naming it, so there is no topic
+//! for that; `jobs/namespace-NS/get` describes the job of that name.
 
 use crate::model::names::{JobId, NamespaceId, ThingName};
 use crate::model::operation::Selector;
@@ -46,6 +48,9 @@ pub(super) enum TopicError {
     Unknown,
     /// It is not a Jobs topic.
     NotJobs,
+    /// It is one of the service's own, and answering it would have no end on a broker that
+    /// returns what the service published.
+    Ours,
 }
 
 /// Reads the topic of a request.
@@ -55,6 +60,9 @@ pub(super) fn read(topic: &str) -> Result<Asked, TopicError> {
     let [thing, JOBS, levels @ ..] = levels.as_slice() else {
         return Err(TopicError::NotJobs);
     };
+    if is_ours(levels) {
+        return Err(TopicError::Ours);
+    }
     let thing = ThingName::parse(thing).ok_or(TopicError::Unknown)?;
     let (namespace, verb) = read_verb(levels).ok_or(TopicError::Unknown)?;
     Ok(Asked {
@@ -68,11 +76,7 @@ fn read_verb(levels: &[&str]) -> Option<(Option<NamespaceId>, Verb)> {
     match levels {
         ["get"] => Some((None, Verb::GetPending)),
         ["start-next"] => Some((None, Verb::StartNext)),
-        [first, "start-next"] => Some((Some(namespace(first)?), Verb::StartNext)),
-        [first, "get"] => match namespace(first) {
-            Some(namespace) => Some((Some(namespace), Verb::GetPending)),
-            None => Some((None, Verb::Describe(Selector::parse(first)?))),
-        },
+        [job, "get"] => Some((None, Verb::Describe(Selector::parse(job)?))),
         [job, "update"] => Some((None, Verb::Update(JobId::parse(job)?))),
         [job, second, "get"] => {
             let namespace = namespace(second)?;
@@ -83,6 +87,15 @@ fn read_verb(levels: &[&str]) -> Option<(Option<NamespaceId>, Verb)> {
             Some((Some(namespace), Verb::Update(JobId::parse(job)?)))
         }
         _ => None,
+    }
+}
+
+/// Whether the service publishes on these levels.
+fn is_ours(levels: &[&str]) -> bool {
+    match levels {
+        [.., "accepted" | "rejected"] => true,
+        [notice] | [_, notice, ""] => notice.starts_with("notify"),
+        _ => false,
     }
 }
 
@@ -155,16 +168,6 @@ mod tests {
                 greengrass(),
                 Verb::Update(job("J")),
             ),
-            (
-                "namespace-aws-gg-deployment/get",
-                greengrass(),
-                Verb::GetPending,
-            ),
-            (
-                "namespace-aws-gg-deployment/start-next",
-                greengrass(),
-                Verb::StartNext,
-            ),
         ] {
             assert_eq!(read_jobs(levels), Ok((namespace, verb)), "{levels}");
         }
@@ -172,7 +175,15 @@ mod tests {
 
     #[test]
     fn jobs_called_like_a_verb_are_told_by_their_level() {
-        for id in ["get", "start-next", "notify", "notify-next", "update"] {
+        for id in [
+            "get",
+            "start-next",
+            "notify",
+            "notify-next",
+            "update",
+            "accepted",
+            "namespace-acme",
+        ] {
             assert_eq!(
                 read_jobs(&format!("{id}/get")),
                 Ok((None, describe(id))),
@@ -191,8 +202,6 @@ mod tests {
         let long = format!("{}/get", "j".repeat(65));
         for levels in [
             "",
-            "notify",
-            "get/accepted",
             "$next/update",
             "$next/start-next",
             "J/start-next",
@@ -200,12 +209,29 @@ mod tests {
             "J/get/",
             "J/namespace-/get",
             "J/other/get",
-            "J/namespace-a/get/accepted",
+            "namespace-acme/start-next",
             "J:1/get",
             "+/get",
             &long,
         ] {
             assert_eq!(read_jobs(levels), Err(TopicError::Unknown), "{levels}");
+        }
+    }
+
+    #[test]
+    fn what_the_service_publishes_is_no_request() {
+        let (thing, job) = (ThingName::parse("gw-1").unwrap(), job("J"));
+        let namespace = NamespaceId::parse("acme").unwrap();
+        for topic in [
+            notify(&thing, None),
+            notify(&thing, Some(&namespace)),
+            notify_next(&thing, None),
+            notify_next(&thing, Some(&namespace)),
+            notify_of_job(&thing, &job, &namespace),
+            "$aws/things/gw-1/jobs/get/accepted".to_owned(),
+            "$aws/things/gw-1/jobs/J/namespace-acme/update/rejected".to_owned(),
+        ] {
+            assert_eq!(read(&topic), Err(TopicError::Ours), "{topic}");
         }
     }
 

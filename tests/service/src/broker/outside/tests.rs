@@ -1,0 +1,352 @@
+use core::net::SocketAddr;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::super::codec::{Accepted, Codec, Incoming, Publish};
+use super::super::hub::Grant;
+use super::super::message::{Delivery, Message, Qos};
+use super::*;
+use crate::pki::Pki;
+
+const NOTIFY: &str = "$aws/things/pump/jobs/notify";
+
+/// Long enough that only a broken link is caught by it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn the_service_is_ready_when_its_subscriptions_are_confirmed_and_not_before() {
+    let broker = FakeBroker::start().await;
+    let (outside, _requests) = Outside::start(&broker.address()).unwrap();
+    let mut link = broker.accept().await;
+
+    let packet_id = link.subscribed().await;
+    assert!(!outside.is_ready());
+    link.grant(packet_id, Grant::Granted(Qos::AtLeastOnce))
+        .await;
+
+    outside.ready().await;
+    assert!(outside.is_ready());
+}
+
+#[tokio::test]
+async fn a_refused_subscription_is_asked_for_again_on_a_new_link() {
+    let broker = FakeBroker::start().await;
+    let (outside, _requests) = Outside::start(&broker.address()).unwrap();
+    let mut link = broker.accept().await;
+    let packet_id = link.subscribed().await;
+
+    link.grant(packet_id, Grant::NotAuthorized).await;
+
+    let _link = broker.attach().await;
+    outside.ready().await;
+}
+
+#[tokio::test]
+async fn a_request_arrives_without_its_connection() {
+    let broker = FakeBroker::start().await;
+    let (_outside, mut requests) = Outside::start(&broker.address()).unwrap();
+    let mut link = broker.attach().await;
+
+    link.deliver("$aws/things/pump/jobs/$next/get", "{}").await;
+
+    let request = requests.recv().await.unwrap();
+    assert_eq!(request.connection, None);
+    assert_eq!(request.topic, "$aws/things/pump/jobs/$next/get");
+    assert_eq!(request.payload, "{}");
+}
+
+#[tokio::test]
+async fn what_was_said_before_there_was_a_link_is_sent_in_order() {
+    let broker = FakeBroker::start().await;
+    let (outside, _requests) = Outside::start(&broker.address()).unwrap();
+    let count = 2 * WINDOW + 1;
+    for number in 0..count {
+        outside.publish(NOTIFY, number.to_string().into());
+    }
+
+    let mut link = broker.attach().await;
+
+    for number in 0..count {
+        let publish = link.published().await;
+        assert_eq!(publish.message.payload, number.to_string());
+        link.confirm(publish).await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_broker_did_not_confirm_is_sent_again() {
+    let broker = FakeBroker::start().await;
+    let (outside, _requests) = Outside::start(&broker.address()).unwrap();
+    let mut link = broker.attach().await;
+    outside.publish(NOTIFY, "1".into());
+    outside.publish(NOTIFY, "2".into());
+    let first = link.published().await;
+    link.confirm(first).await;
+    assert_eq!(link.published().await.message.payload, "2");
+
+    drop(link);
+
+    let mut link = broker.attach().await;
+    let again = link.published().await;
+    assert_eq!(again.message.payload, "2");
+}
+
+#[tokio::test]
+async fn a_restart_makes_a_new_link() {
+    let broker = FakeBroker::start().await;
+    let (outside, _requests) = Outside::start(&broker.address()).unwrap();
+    let _link = broker.attach().await;
+    outside.ready().await;
+
+    outside.restart();
+
+    broker.attach().await;
+}
+
+#[tokio::test]
+async fn the_link_ends_with_its_last_handle() {
+    let broker = FakeBroker::start().await;
+    let (outside, _requests) = Outside::start(&broker.address()).unwrap();
+    let mut link = broker.attach().await;
+
+    drop(outside);
+
+    assert!(link.next().await.is_none());
+}
+
+#[test]
+fn a_full_outbox_discards_what_comes_and_keeps_what_waits() {
+    let outbox = Outbox::default();
+
+    for number in 0..=OUTBOX_LIMIT {
+        outbox.offer(NOTIFY, number.to_string().into());
+    }
+
+    let waiting = outbox.lock();
+    assert_eq!(waiting.len(), OUTBOX_LIMIT);
+    assert_eq!(waiting.front().unwrap().1, "0");
+    assert_eq!(waiting.back().unwrap().1, (OUTBOX_LIMIT - 1).to_string());
+}
+
+#[test]
+fn what_a_broker_would_end_the_link_for_is_discarded() {
+    let outbox = Outbox::default();
+
+    outbox.offer("a/+", Bytes::new());
+    outbox.offer("a", vec![0; PAYLOAD_LIMIT + 1].into());
+    outbox.offer("a", vec![0; PAYLOAD_LIMIT].into());
+
+    assert_eq!(outbox.lock().len(), 1);
+}
+
+#[test]
+fn an_address_has_a_scheme_a_host_and_perhaps_a_port() {
+    for (address, expected) in [
+        ("mqtts://broker.test", Some(("broker.test", 8883))),
+        ("mqtts://broker.test:18883", Some(("broker.test", 18883))),
+        ("mqtts://127.0.0.1:1/", Some(("127.0.0.1", 1))),
+        ("mqtts://[::1]", Some(("::1", 8883))),
+        ("mqtts://[::1]:99", Some(("::1", 99))),
+        ("mqtt://broker.test", None),
+        ("broker.test:8883", None),
+        ("mqtts://", None),
+        ("mqtts://:8883", None),
+        ("mqtts://broker.test:0", None),
+        ("mqtts://broker.test:99999", None),
+        ("mqtts://user@broker.test", None),
+        ("mqtts://broker.test/path", None),
+        ("mqtts://[::1]x", None),
+    ] {
+        let expected = expected.map(|(host, port)| (host.to_owned(), port));
+        assert_eq!(parse_address(address), expected, "{address}");
+    }
+}
+
+#[test]
+fn the_pause_doubles_up_to_a_limit_and_half_of_it_is_chance() {
+    assert_eq!(retry_after(0, 0), RETRY_AFTER_MIN / 2);
+    assert_eq!(retry_after(0, 250), RETRY_AFTER_MIN);
+    assert_eq!(retry_after(1, 0), RETRY_AFTER_MIN);
+    assert_eq!(retry_after(u32::MAX, 0), RETRY_AFTER_MAX / 2);
+    assert_eq!(retry_after(u32::MAX, 15_000), RETRY_AFTER_MAX);
+}
+
+#[tokio::test]
+async fn a_missing_file_is_named() {
+    let broker = FakeBroker::start().await;
+    let mut address = broker.address();
+    address.key = "/nowhere/service.key".into();
+
+    let refused = Outside::start(&address);
+
+    assert!(
+        matches!(refused, Err(BrokerError::Read { path, .. }) if path == Path::new("/nowhere/service.key"))
+    );
+}
+
+#[tokio::test]
+async fn a_file_without_a_certificate_is_named() {
+    let broker = FakeBroker::start().await;
+    let mut address = broker.address();
+    address.ca.clone_from(&address.key);
+
+    let refused = Outside::start(&address);
+
+    assert!(matches!(refused, Err(BrokerError::Malformed { path }) if path == address.key));
+}
+
+/// A broker that does what a test says.
+struct FakeBroker {
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    files: TempDir,
+}
+
+impl FakeBroker {
+    async fn start() -> Self {
+        let pki = Pki::create().unwrap();
+        let files = tempfile::tempdir().unwrap();
+        let service = pki.issue_thing_certificate("service").unwrap();
+        let write = |name: &str, content: &str| {
+            fs::write(files.path().join(name), content).unwrap();
+        };
+        write("ca.pem", pki.ca_pem());
+        write("service.pem", &service.certificate_pem);
+        write("service.key", &service.private_key_pem);
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            listener: TcpListener::bind(listen).await.unwrap(),
+            tls: pki.mqtt_server_config().unwrap().into(),
+            files,
+        }
+    }
+
+    fn address(&self) -> OutsideBroker {
+        let port = self.listener.local_addr().unwrap().port();
+        let file = |name: &str| self.files.path().join(name);
+        OutsideBroker::new(
+            &format!("mqtts://127.0.0.1:{port}"),
+            file("ca.pem"),
+            file("service.pem"),
+            file("service.key"),
+        )
+        .unwrap()
+    }
+
+    /// Accepts the next link, and lets it in.
+    async fn accept(&self) -> FakeLink {
+        let accepted = timeout(PATIENCE, self.listener.accept()).await;
+        let (stream, _) = accepted.expect("the service did not connect").unwrap();
+        let mut link = FakeLink {
+            stream: self.tls.accept(stream).await.unwrap(),
+            codec: Codec::new(),
+            unread: Vec::new(),
+        };
+        let Some(Incoming::Connect(connect)) = link.next().await else {
+            panic!("the service did not introduce itself");
+        };
+        link.codec
+            .accept(Accepted {
+                session_present: false,
+                assigned_client_id: None,
+                keep_alive: connect.keep_alive,
+                lifetime: Duration::ZERO,
+            })
+            .unwrap();
+        link.flush().await;
+        link
+    }
+
+    /// Accepts the next link, and confirms its subscriptions.
+    async fn attach(&self) -> FakeLink {
+        let mut link = self.accept().await;
+        let packet_id = link.subscribed().await;
+        link.grant(packet_id, Grant::Granted(Qos::AtLeastOnce))
+            .await;
+        link
+    }
+}
+
+struct FakeLink {
+    stream: TlsStream<TcpStream>,
+    codec: Codec,
+    unread: Vec<u8>,
+}
+
+impl FakeLink {
+    /// What the service says next; `None` when it has closed.
+    async fn next(&mut self) -> Option<Incoming> {
+        loop {
+            let mut rest = self.unread.as_slice();
+            let incoming = self.codec.receive(now(), &mut rest).unwrap();
+            self.unread = rest.to_vec();
+            self.flush().await;
+            if incoming.is_some() {
+                return incoming;
+            }
+            if self.unread.is_empty() {
+                let mut buffer = vec![0; 4096];
+                let read = timeout(PATIENCE, self.stream.read(&mut buffer)).await;
+                let len = read.expect("the service said nothing").unwrap_or_default();
+                if len == 0 {
+                    return None;
+                }
+                self.unread.extend_from_slice(&buffer[..len]);
+            }
+        }
+    }
+
+    async fn subscribed(&mut self) -> u16 {
+        let Some(Incoming::Subscribe {
+            packet_id, filters, ..
+        }) = self.next().await
+        else {
+            panic!("the service did not subscribe");
+        };
+        let filters: Vec<_> = filters.iter().map(|(filter, _)| filter.as_str()).collect();
+        assert_eq!(filters, REQUEST_FILTERS);
+        packet_id
+    }
+
+    async fn grant(&mut self, packet_id: u16, grant: Grant) {
+        let grants = [grant; REQUEST_FILTERS.len()];
+        self.codec.answer_subscribe(packet_id, &grants).unwrap();
+        self.flush().await;
+    }
+
+    async fn published(&mut self) -> Publish {
+        loop {
+            match self.next().await {
+                Some(Incoming::Publish(publish)) => return publish,
+                Some(Incoming::Nothing) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    async fn confirm(&mut self, publish: Publish) {
+        assert_eq!(publish.message.topic, NOTIFY);
+        self.codec.acknowledge(publish.packet_id.unwrap()).unwrap();
+        self.flush().await;
+    }
+
+    async fn deliver(&mut self, topic: &str, payload: &'static str) {
+        let message = Arc::new(Message::new(topic, payload.into()));
+        let qos = Qos::AtLeastOnce;
+        self.codec
+            .deliver(now(), &Delivery { message, qos })
+            .unwrap();
+        self.flush().await;
+    }
+
+    async fn flush(&mut self) {
+        self.stream.write_all(self.codec.output()).await.unwrap();
+        self.stream.flush().await.unwrap();
+        self.codec.consume(self.codec.output().len());
+    }
+}
