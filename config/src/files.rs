@@ -11,6 +11,7 @@ use crate::problem::{Place, Problem};
 const PEM_LEN_MAX: u64 = 1024 * 1024;
 const READABLE_BY_OTHERS: u32 = 0o077;
 const EXECUTABLE: u32 = 0o111;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// A file that the configuration names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,10 +129,15 @@ impl Demand {
 
     fn check_program(&self) -> Result<(), Wrong> {
         let found = self.found()?;
+        let path = self.path.display();
+        if found.is_file() && found.mode() & WRITABLE_BY_OTHERS != 0 {
+            let help = format!("run `chmod go-w {path}`: whoever can change it becomes the agent");
+            return self.wrong("can be changed by other users", help);
+        }
         if found.is_file() && found.mode() & EXECUTABLE != 0 {
             return Ok(());
         }
-        let help = format!("run `chmod 755 {}`, or name a program", self.path.display());
+        let help = format!("run `chmod 755 {path}`, or name a program");
         self.wrong("cannot be executed", help)
     }
 

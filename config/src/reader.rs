@@ -4,7 +4,10 @@ use core::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use crate::files::{Demand, Need};
-use crate::problem::{Place, Problem};
+use crate::problem::{PROBLEMS_MAX, Place, Problem};
+
+/// Most characters of a sentence: what it repeats of the text may be of any length.
+const SENTENCE_LEN_MAX: usize = 600;
 
 /// What is known of the text so far.
 #[derive(Debug)]
@@ -33,10 +36,20 @@ impl<'t> Reader<'t> {
     }
 
     pub(crate) fn problem(&mut self, offset: usize, problem: impl Display, help: impl Display) {
+        if self.problems.len() >= PROBLEMS_MAX {
+            return;
+        }
+        let cut = |sentence: &dyn Display| -> String {
+            sentence
+                .to_string()
+                .chars()
+                .take(SENTENCE_LEN_MAX)
+                .collect()
+        };
         self.problems.push(Problem {
             place: Some(Place::of(self.text, offset)),
-            problem: problem.to_string(),
-            help: help.to_string(),
+            problem: cut(&problem),
+            help: cut(&help),
         });
     }
 

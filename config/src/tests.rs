@@ -445,6 +445,20 @@ fn no_text_however_strange_makes_the_reader_panic() {
     }
 }
 
+#[test]
+fn a_text_of_any_size_is_answered_in_bounds() {
+    let unknown: String = (0..5_000)
+        .map(|number| format!("key{number} = 1\n"))
+        .collect();
+    let nested = format!("a = {}", "[".repeat(100_000));
+    let long = format!("[mqtt]\n{} = 1", "k".repeat(500_000));
+    for text in [unknown, nested, long] {
+        let problems = Config::parse(&text, Path::new(PATH)).unwrap_err();
+        assert!((1..=100).contains(&problems.iter().count()));
+        assert!(problems.to_string().len() < 200_000);
+    }
+}
+
 /// A directory with a configuration whose files are all there.
 struct Installed {
     directory: tempfile::TempDir,
@@ -547,6 +561,27 @@ fn missing_files_are_told_beside_the_problems_of_the_text() {
             "8: unknown key `prot` in `[mqtt]` / did you mean `port`?",
             "10: `command`: /nonexistent/reboot does not exist / create the file, or correct the path",
         ]
+    );
+}
+
+#[test]
+fn a_program_that_others_can_change_is_told() {
+    let installed = Installed::new();
+    installed.write("reboot.sh", "#!/bin/sh", 0o775);
+    let program = installed.path("reboot.sh");
+    let reboot = format!("[reboot]\ncommand = [\"{}\"]", program.display());
+    let found = installed.problems(&reboot);
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].contains("reboot.sh can be changed by other users / run `chmod go-w reboot.sh`"),
+        "{found:?}"
+    );
+
+    installed.write("reboot.sh", "#!/bin/sh", 0o644);
+    let found = installed.problems(&reboot);
+    assert!(
+        found[0].contains("reboot.sh cannot be executed"),
+        "{found:?}"
     );
 }
 

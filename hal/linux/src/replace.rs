@@ -21,6 +21,13 @@ pub(crate) fn replace(directory: &Path, name: &str, value: &[u8]) -> Result<(), 
     replace_on(&mut Disk, directory, name, value)
 }
 
+/// The directory that holds the file at `path`.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 /// A file could not be replaced; what it held before is still there unless the step was [`Step::SyncDirectory`].
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {step} {path}: {cause}", path = path.display())]
@@ -161,6 +168,12 @@ mod tests {
         fs::write(directory.path().join(".record.tmp"), left).unwrap();
         replace(directory.path(), "record", NEW).unwrap();
         assert_eq!(fs::read(directory.path().join("record")).unwrap(), NEW);
+    }
+
+    #[test]
+    fn a_name_alone_is_in_the_current_directory() {
+        assert_eq!(directory_of(Path::new("state")), Path::new("."));
+        assert_eq!(directory_of(Path::new("/a/state")), Path::new("/a"));
     }
 
     #[test]

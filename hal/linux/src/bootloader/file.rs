@@ -14,13 +14,13 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use iot_jobs_hal::Slot;
 
 use super::{Bootloader, BootloaderError, Change, SlotState, cut, parse_slot};
 use crate::blocking::{Task, blocking};
-use crate::replace::{ReplaceError, replace};
+use crate::replace::{ReplaceError, directory_of, replace};
 
 /// A file that stands for a bootloader.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl FileBootloader {
     }
 
     async fn write(&mut self, memory: Memory) -> Result<(), BootloaderError> {
-        let directory = self.path.parent().unwrap_or(Path::new("/")).to_owned();
+        let directory = directory_of(&self.path).to_owned();
         let name = self.path.file_name().unwrap_or_default();
         let name = name.to_string_lossy().into_owned();
         let work = move || replace(&directory, &name, memory.to_text().as_bytes());

@@ -26,6 +26,7 @@ use self::reader::Reader;
 use self::writer::Writer;
 use crate::blocking::blocking;
 use crate::bootloader::{Bootloader, BootloaderError, Change, SlotState};
+use crate::replace::directory_of;
 
 /// How many bytes are read or written at a time.
 pub const BLOCK_LEN: usize = 512 * 1024;
@@ -347,6 +348,11 @@ fn open_spare(
             });
         }
         file.set_len(offset).map_err(failed("cut", path))?;
+        // A new file has to be found after a power cut, too.
+        let directory = directory_of(path);
+        File::open(directory)
+            .and_then(|directory| directory.sync_all())
+            .map_err(failed("sync directory", directory))?;
     }
     Ok((Arc::new(file), capacity))
 }
