@@ -30,8 +30,9 @@ pub(super) struct Queue {
     pub(super) all: BTreeSet<Numbered>,
     /// The ones that are queued or in progress.
     pending: BTreeSet<Numbered>,
-    /// The first execution of each namespace, as last told.
-    told: BTreeMap<Option<NamespaceId>, Numbered>,
+    /// The first execution of each namespace, as last told: by its order, as a job made anew under
+    /// an old id has executions of the same numbers.
+    told: BTreeMap<Option<NamespaceId>, u64>,
 }
 
 /// One pending execution.
@@ -190,40 +191,38 @@ impl Model {
 
     fn tell_next(&mut self, thing: &ThingName, now: Timestamp) {
         let queue = self.queue(thing);
-        let whole = queue.first().map(Entry::numbered);
+        let whole = queue.first().map(Entry::order);
         let mut heads = BTreeMap::new();
         for entry in &queue {
-            heads
-                .entry(entry.job.namespace.clone())
-                .or_insert_with(|| entry.numbered());
+            heads.entry(entry.job.namespace.clone()).or_insert(*entry);
         }
+        let told = self.queues.get(thing).map(|queue| &queue.told);
+        let told_before = told.into_iter().flatten().map(|(namespace, _)| namespace);
+        let namespaces: BTreeSet<_> = heads.keys().chain(told_before).collect();
 
-        let Some(queue) = self.queues.get_mut(thing) else {
-            return;
-        };
-        let namespaces: BTreeSet<_> = heads.keys().chain(queue.told.keys()).cloned().collect();
         let mut news = Vec::new();
         for namespace in namespaces {
-            let head = heads.remove(&namespace);
-            let heads_all = head == whole || self.knobs.notify_next_per_namespace;
+            let head = heads.get(namespace);
+            let order = head.map(Entry::order);
+            let heads_all = order == whole || self.knobs.notify_next_per_namespace;
             let hidden = namespace.is_some() && head.is_some() && !heads_all;
-            if hidden || queue.told.get(&namespace) == head.as_ref() {
-                continue;
+            let known = told.and_then(|told| told.get(namespace).copied());
+            if !hidden && known != order {
+                let next = head.map(|head| Box::new(head.seen(thing, true, now)));
+                news.push((namespace.clone(), order, next));
             }
-            match head.clone() {
-                Some(head) => queue.told.insert(namespace.clone(), head),
-                None => queue.told.remove(&namespace),
-            };
-            news.push((namespace, head));
         }
-        for (namespace, head) in news {
-            let next = head.and_then(|(id, number)| {
-                Some(self.entry(thing, &id, number)?.seen(thing, true, now))
-            });
+        for (namespace, order, next) in news {
+            let told = self.queues.get_mut(thing).map(|queue| &mut queue.told);
+            match (told, order) {
+                (Some(told), Some(order)) => drop(told.insert(namespace.clone(), order)),
+                (Some(told), None) => drop(told.remove(&namespace)),
+                (None, _) => {}
+            }
             self.effects.push(Effect::NotifyNext {
                 thing: thing.clone(),
                 namespace,
-                next: next.map(Box::new),
+                next,
             });
         }
     }
@@ -239,8 +238,9 @@ impl Entry<'_> {
         }
     }
 
-    fn numbered(&self) -> Numbered {
-        (self.id.clone(), self.number)
+    /// Which of all executions ever made this is.
+    fn order(&self) -> u64 {
+        self.execution.order
     }
 
     fn summary(&self) -> PendingSummary {

@@ -149,6 +149,26 @@ fn a_first_that_was_told_is_not_told_again_after_another_namespace_went_by() {
 }
 
 #[test]
+fn a_job_made_anew_under_an_old_id_is_told_as_another() {
+    let mut model = model();
+    create(&mut model, "N1", in_namespace("acme"), at(0));
+    create(&mut model, "N2", in_namespace("acme"), at(1));
+    create(&mut model, "P", json!({}), at(2));
+    report(&mut model, "P", "IN_PROGRESS", at(3));
+    let request = crate::model::request::DeleteJob {
+        job_id: "N1".to_owned(),
+        force: true,
+        ..Default::default()
+    };
+    model.delete_job(&request, at(4)).unwrap();
+    create(&mut model, "N1", in_namespace("acme"), at(5));
+    cancel(&mut model, "N2", false, at(6));
+    news(&mut model);
+    report(&mut model, "P", "SUCCEEDED", at(7));
+    assert_eq!(news(&mut model), ["notify ", "next -", "next-acme N1"]);
+}
+
+#[test]
 fn the_default_namespace_is_told_behind_any_other() {
     let mut model = model();
     create(&mut model, "N", in_namespace("acme"), at(0));

@@ -86,7 +86,8 @@ struct Watch {
     model: Model,
     now: u64,
     lists: BTreeMap<(ThingName, Option<NamespaceId>), BTreeSet<String>>,
-    firsts: BTreeMap<(ThingName, Option<NamespaceId>), String>,
+    /// By the order in which executions are made, which tells apart all there ever were.
+    firsts: BTreeMap<(ThingName, Option<NamespaceId>), u64>,
     seen: BTreeMap<(String, &'static str, u64), (u64, ExecutionStatus)>,
 }
 
@@ -235,9 +236,10 @@ impl Watch {
                     namespace,
                     next,
                 } => {
+                    let first =
+                        next.map(|next| self.order(&thing, &next.job_id, next.execution_number));
                     let place = (thing, namespace);
-                    let first = next.map(|next| next.job_id.to_string());
-                    let old = match first.clone() {
+                    let old = match first {
                         Some(first) => self.firsts.insert(place, first),
                         None => self.firsts.remove(&place),
                     };
@@ -261,11 +263,12 @@ impl Watch {
                     .in_progress_jobs
                     .first()
                     .or(pending.queued_jobs.first());
-                heads.push((place, head.map(|head| head.job_id.to_string())));
+                let order = head.map(|head| self.order_of(&name, head));
+                heads.push((place, order));
             }
             let whole = self.whole_head(&name);
             for (place, head) in heads {
-                let told = self.firsts.get(&place).cloned();
+                let told = self.firsts.get(&place).copied();
                 if place.1.is_none() || head.is_none() || head == whole {
                     assert_eq!(told, head, "{place:?}");
                 }
@@ -275,20 +278,23 @@ impl Watch {
     }
 
     /// The first pending execution of all namespaces.
-    fn whole_head(&self, name: &ThingName) -> Option<String> {
-        let ours = |summary: &&PendingSummary| -> (u64, u64) {
-            let key = (name.clone(), summary.execution_number);
-            let execution = &self.model.jobs[&summary.job_id].executions[&key];
-            (execution.queued_at.as_millis(), execution.order)
-        };
+    fn whole_head(&self, name: &ThingName) -> Option<u64> {
         let all = NAMESPACES.map(|namespace| {
             let namespace = namespace.and_then(NamespaceId::parse);
             self.model.pending(name, namespace.as_ref())
         });
+        let order = |summary: &PendingSummary| self.order_of(name, summary);
         let started = all.iter().flat_map(|pending| &pending.in_progress_jobs);
         let queued = all.iter().flat_map(|pending| &pending.queued_jobs);
-        let first = started.min_by_key(ours).or_else(|| queued.min_by_key(ours));
-        first.map(|first| first.job_id.to_string())
+        started.map(order).min().or_else(|| queued.map(order).min())
+    }
+
+    fn order_of(&self, name: &ThingName, summary: &PendingSummary) -> u64 {
+        self.order(name, &summary.job_id, summary.execution_number)
+    }
+
+    fn order(&self, name: &ThingName, id: &JobId, number: u64) -> u64 {
+        self.model.jobs[id].executions[&(name.clone(), number)].order
     }
 
     fn check_executions(&mut self) {
