@@ -154,6 +154,20 @@ fn a_request_waits_for_the_service_and_nothing_is_read_meanwhile() {
 }
 
 #[test]
+fn a_client_may_publish_more_than_the_receive_maximum_in_turn() {
+    for version in BOTH {
+        let mut link = Link::connected(version, Hello::named("pump"));
+
+        for _ in 0..300 {
+            assert_eq!(
+                tell(link.publish("site/pump", WireQos::AtLeastOnce)),
+                ["PUBACK 0x00"]
+            );
+        }
+    }
+}
+
+#[test]
 fn a_request_is_not_echoed_to_subscribers() {
     for version in BOTH {
         let mut link = Link::connected(version, Hello::named("pump"));
