@@ -124,10 +124,11 @@ impl Peer {
         Arc::clone(&self.wake)
     }
 
-    /// When [`Peer::expire`] is to be called.
+    /// When [`Peer::expire`] is to be called. A client is not silent while it is not read from.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::AwaitingConnect { deadline } => Some(*deadline),
+            State::Connected(connected) if connected.waiting.is_some() => None,
             State::Connected(connected) => Some(connected.deadline),
             State::Closing { .. } => None,
         }
@@ -189,6 +190,7 @@ impl Peer {
             return None;
         };
         let Waiting { request, packet_id } = connected.waiting.take()?;
+        connected.heard(now);
         if let Some(packet_id) = packet_id {
             let confirmed = self.codec.acknowledge(packet_id);
             self.settle(now, confirmed);
@@ -249,7 +251,7 @@ impl Peer {
                 }
             },
             State::Connected(connected) => {
-                connected.deadline = now + connected.keep_alive.mul_f32(1.5);
+                connected.heard(now);
                 self.handle_connected(now, incoming)
             }
             State::Closing { .. } => Ok(()),
@@ -411,6 +413,13 @@ impl Peer {
             }
             closing @ State::Closing { .. } => self.state = closing,
         }
+    }
+}
+
+impl Connected {
+    /// Gives the client one and a half keep-alives to be heard again.
+    fn heard(&mut self, now: Instant) {
+        self.deadline = now + self.keep_alive * 3 / 2;
     }
 }
 

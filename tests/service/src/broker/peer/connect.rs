@@ -67,7 +67,7 @@ impl Peer {
             client,
             keep_alive,
             lifetime,
-            deadline: now + keep_alive.mul_f32(1.5),
+            deadline: now + keep_alive * 3 / 2,
             will: connect.will,
             waiting: None,
         });
