@@ -137,7 +137,7 @@ impl Service {
         let mut is_flushed = true;
         while !peer.is_closing() {
             let wake = peer.wake();
-            let deadline = peer.deadline().unwrap_or_else(now);
+            let deadline = peer.deadline();
             tokio::select! {
                 read = reader.read(&mut buffer), if peer.wants_input() => {
                     let len = end_of_stream_as_zero(read)?;
@@ -158,7 +158,7 @@ impl Service {
                     }
                 }
                 () = wake.notified() => peer.pump(now()),
-                () = sleep_until(deadline) => peer.expire(now()),
+                () = sleep_until(deadline.unwrap_or_else(now)), if deadline.is_some() => peer.expire(now()),
             }
         }
         // The client may be gone, or may never read this; either way it ends here.

@@ -92,6 +92,10 @@ impl Broker {
     /// # Errors
     ///
     /// Fails if the certificates cannot be read or used.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime, in which the link lives.
     pub fn outside(broker: &OutsideBroker) -> Result<(Self, mpsc::Receiver<Request>), BrokerError> {
         let (outside, requests) = Outside::start(broker)?;
         Ok((Self(Kind::Outside(Arc::new(outside))), requests))

@@ -4,32 +4,27 @@
 //! the service says, and keeps it until the broker confirms. Each link gets a new MQTT client, so nothing
 //! of a lost one lingers in it. The broker does not say who asked; answers are plain publishes.
 //!
-//! Bounds: [`OUTBOX_LIMIT`] messages wait while the link is down, and what comes then is discarded.
+//! Bounds: the [`Outbox`] holds what waits for the link, and discards what comes when it is full.
 //! [`REQUEST_LIMIT`] requests wait for the service; what comes then is discarded, and its device asks again.
 
+mod outbox;
+mod target;
+
 use core::time::Duration;
-use std::collections::VecDeque;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rumqttc::{
     AsyncClient, ClientError, ConnectionError, Event, EventLoop, MqttOptions, Packet,
     PublishNotice, PublishOptions, QoS, SubscribeFilterInput, TlsConfiguration, Transport,
 };
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::sleep_until;
 
 use super::codec::PAYLOAD_LIMIT;
-use super::{Request, now, topic};
-
-/// The most messages that wait for the link.
-const OUTBOX_LIMIT: usize = 1024;
+use super::{Request, now};
+use outbox::Outbox;
+pub use target::{BrokerError, OutsideBroker};
 
 /// The most requests that wait for the service.
 const REQUEST_LIMIT: usize = 1024;
@@ -43,7 +38,6 @@ const PACKET_LIMIT: usize = PAYLOAD_LIMIT + 1024;
 const KEEP_ALIVE_SECS: u16 = 30;
 const RETRY_AFTER_MIN: Duration = Duration::from_millis(500);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
-const DEFAULT_PORT: u16 = 8883;
 
 /// Where devices ask, with and without a namespace.
 ///
@@ -56,101 +50,6 @@ const REQUEST_FILTERS: [&str; 6] = [
     "$aws/things/+/jobs/+/+/get",
     "$aws/things/+/jobs/+/+/update",
 ];
-
-/// How to reach an outside broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutsideBroker {
-    host: String,
-    port: u16,
-    ca: PathBuf,
-    certificate: PathBuf,
-    key: PathBuf,
-}
-
-impl OutsideBroker {
-    /// Takes an address such as `mqtts://broker.example:8883`, and the PEM files of the broker's authority
-    /// and of the service's client certificate and key.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the address is not that of an MQTT broker over TLS.
-    pub fn new(
-        address: &str,
-        ca: impl Into<PathBuf>,
-        certificate: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
-    ) -> Result<Self, BrokerError> {
-        let (host, port) = parse_address(address).ok_or_else(|| BrokerError::Address {
-            address: address.to_owned(),
-        })?;
-        Ok(Self {
-            host,
-            port,
-            ca: ca.into(),
-            certificate: certificate.into(),
-            key: key.into(),
-        })
-    }
-
-    /// The broker's name or address.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The broker's port.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    fn tls(&self) -> Result<ClientConfig, BrokerError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&self.ca)? {
-            roots.add(certificate)?;
-        }
-        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|_| {
-            BrokerError::Malformed {
-                path: self.key.clone(),
-            }
-        })?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(certificates(&self.certificate)?, key)?;
-        Ok(config)
-    }
-}
-
-/// Why the service cannot attach to an outside broker.
-#[non_exhaustive]
-#[derive(Debug, thiserror::Error)]
-pub enum BrokerError {
-    /// The address does not read as `mqtts://HOST` or `mqtts://HOST:PORT`.
-    #[error("{address:?} is not of the form mqtts://HOST:PORT")]
-    Address {
-        /// What was given.
-        address: String,
-    },
-    /// A file holds no certificate or key.
-    #[error("{} holds no certificate or key", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file could not be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The certificates cannot be used.
-    #[error("cannot configure TLS")]
-    Tls(#[from] rustls::Error),
-}
 
 /// A link to an outside broker that is restored whenever it is lost; dropping this ends it.
 #[derive(Debug)]
@@ -315,44 +214,6 @@ enum LinkEnd {
     Restart,
 }
 
-/// Messages that the broker has not confirmed.
-#[derive(Debug, Default)]
-struct Outbox {
-    waiting: Mutex<VecDeque<(String, Bytes)>>,
-    filled: Notify,
-}
-
-impl Outbox {
-    fn offer(&self, topic: &str, payload: Bytes) {
-        // A broker would end the link over these, again and again.
-        let is_legal = topic::check_name(topic).is_ok() && payload.len() <= PAYLOAD_LIMIT;
-        let mut waiting = self.lock();
-        if !is_legal || waiting.len() >= OUTBOX_LIMIT {
-            tracing::warn!(topic, is_legal, "discarded message");
-            return;
-        }
-        waiting.push_back((topic.to_owned(), payload));
-        drop(waiting);
-        self.filled.notify_one();
-    }
-
-    /// The first messages, at most [`WINDOW`] of them; they stay until [`Outbox::confirm`].
-    fn first(&self) -> Vec<(String, Bytes)> {
-        self.lock().iter().take(WINDOW).cloned().collect()
-    }
-
-    /// Forgets the first `count` messages.
-    fn confirm(&self, count: usize) {
-        let mut waiting = self.lock();
-        let count = count.min(waiting.len());
-        waiting.drain(..count);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, Bytes)>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Sends the outbox, window by window, whenever there is a link.
 async fn send_all(outbox: Arc<Outbox>, mut ready: watch::Receiver<Option<Link>>) {
     loop {
@@ -363,7 +224,7 @@ async fn send_all(outbox: Arc<Outbox>, mut ready: watch::Receiver<Option<Link>>)
         else {
             return;
         };
-        let window = outbox.first();
+        let window = outbox.first(WINDOW);
         if window.is_empty() {
             outbox.filled.notified().await;
             continue;
@@ -433,46 +294,6 @@ fn retry_after(failures: u32, random: u128) -> Duration {
     let half = longest / 2;
     let jitter = random % (half.as_millis() + 1);
     half + Duration::from_millis(u64::try_from(jitter).unwrap_or_default())
-}
-
-/// Reads `mqtts://HOST`, `mqtts://HOST:PORT`, with an IPv6 address in brackets.
-fn parse_address(address: &str) -> Option<(String, u16)> {
-    let authority = address.strip_prefix("mqtts://")?.trim_end_matches('/');
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(bracketed) => {
-            let (host, rest) = bracketed.split_once(']')?;
-            match rest {
-                "" => (host, DEFAULT_PORT),
-                _ => (host, rest.strip_prefix(':')?.parse().ok()?),
-            }
-        }
-        None => match authority.split_once(':') {
-            Some((host, port)) => (host, port.parse().ok()?),
-            None => (authority, DEFAULT_PORT),
-        },
-    };
-    let is_plain = !host.is_empty() && !host.contains(['/', '@', '?', '#']);
-    (is_plain && port != 0).then(|| (host.to_owned(), port))
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BrokerError> {
-    let malformed = || BrokerError::Malformed {
-        path: path.to_owned(),
-    };
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read(path)?)
-        .collect::<Result<_, _>>()
-        .map_err(|_| malformed())?;
-    if certificates.is_empty() {
-        return Err(malformed());
-    }
-    Ok(certificates)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, BrokerError> {
-    fs::read(path).map_err(|source| BrokerError::Read {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@
 //!        └──────────────────────────────────────────────────────────────────┘
 //! ```
 
+mod connect;
+
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -20,8 +22,8 @@ use mqtt_protocol_core::mqtt::result_code::DisconnectReasonCode;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::codec::{Accepted, Codec, Connect, Incoming, Publish, Refusal, Violation, Will};
-use super::hub::{Admission, ClientKey, Close, Grant, SharedHub};
+use super::codec::{Codec, Incoming, Publish, Violation, Will};
+use super::hub::{ClientKey, Close, Grant, SharedHub};
 use super::policy::Publication;
 use super::session::Subscription;
 use super::{ConnectionId, Request, topic};
@@ -29,26 +31,10 @@ use super::{ConnectionId, Request, topic};
 /// How long a client may take to send CONNECT.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
-/// The keep-alive is brought into these bounds; without one the longest holds.
-///
-/// <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>
-const KEEP_ALIVE_MIN: Duration = Duration::from_secs(30);
-const KEEP_ALIVE_MAX: Duration = Duration::from_secs(1200);
-
-/// How long a persistent session of MQTT 3.1.1 lasts after its connection.
-///
-/// <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>
-const LIFETIME_V3: Duration = Duration::from_secs(3600);
-
 /// The longest that a session of MQTT 5 may last after its connection.
 ///
 /// <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>
 const LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// The longest client id, in bytes.
-///
-/// <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>
-const CLIENT_ID_LIMIT: usize = 128;
 
 /// The most filters in one SUBSCRIBE.
 ///
@@ -138,10 +124,11 @@ impl Peer {
         Arc::clone(&self.wake)
     }
 
-    /// When [`Peer::expire`] is to be called.
+    /// When [`Peer::expire`] is to be called. A client is not silent while it is not read from.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::AwaitingConnect { deadline } => Some(*deadline),
+            State::Connected(connected) if connected.waiting.is_some() => None,
             State::Connected(connected) => Some(connected.deadline),
             State::Closing { .. } => None,
         }
@@ -203,6 +190,7 @@ impl Peer {
             return None;
         };
         let Waiting { request, packet_id } = connected.waiting.take()?;
+        connected.heard(now);
         if let Some(packet_id) = packet_id {
             let confirmed = self.codec.acknowledge(packet_id);
             self.settle(now, confirmed);
@@ -263,7 +251,7 @@ impl Peer {
                 }
             },
             State::Connected(connected) => {
-                connected.deadline = now + connected.keep_alive.mul_f32(1.5);
+                connected.heard(now);
                 self.handle_connected(now, incoming)
             }
             State::Closing { .. } => Ok(()),
@@ -321,89 +309,6 @@ impl Peer {
         }
     }
 
-    fn connect(&mut self, now: Instant, connect: Connect) -> Result<(), Violation> {
-        if let Err(refusal) = self.check(&connect) {
-            return self.refuse(now, refusal);
-        }
-        let assigned_client_id = connect
-            .client_id
-            .is_empty()
-            .then(|| uuid::Uuid::new_v4().to_string());
-        let client = ClientKey {
-            thing: self.thing.clone(),
-            client_id: assigned_client_id.clone().unwrap_or(connect.client_id),
-        };
-        let lifetime = match connect.lifetime {
-            Some(lifetime) => lifetime.min(LIFETIME_MAX),
-            None if connect.wants_clean => Duration::ZERO,
-            None => LIFETIME_V3,
-        };
-        let admission = Admission {
-            client: client.clone(),
-            version: connect.version,
-            wants_clean: connect.wants_clean,
-            lifetime,
-        };
-        let Some(admitted) = self.hub.lock().admit(now, admission) else {
-            return self.refuse(now, Refusal::Busy);
-        };
-        tracing::info!(
-            thing = self.thing,
-            client_id = client.client_id,
-            protocol = connect.version.protocol(),
-            "client connected"
-        );
-
-        let keep_alive = bounded(connect.keep_alive);
-        self.wake = admitted.wake;
-        self.state = State::Connected(Connected {
-            connection: admitted.connection,
-            client,
-            keep_alive,
-            lifetime,
-            deadline: now + keep_alive.mul_f32(1.5),
-            will: connect.will,
-            waiting: None,
-        });
-        self.codec.accept(Accepted {
-            session_present: admitted.session_present,
-            assigned_client_id,
-            keep_alive,
-            lifetime,
-        })
-    }
-
-    fn check(&self, connect: &Connect) -> Result<(), Refusal> {
-        if connect.wants_authentication {
-            return Err(Refusal::Authentication);
-        }
-        let id = &connect.client_id;
-        let is_nameless = id.is_empty() && !connect.wants_clean;
-        if id.len() > CLIENT_ID_LIMIT || id.starts_with('$') || is_nameless {
-            return Err(Refusal::ClientId);
-        }
-        let Some(will) = &connect.will else {
-            return Ok(());
-        };
-        if let Some(refusal) = will.unsupported {
-            return Err(refusal);
-        }
-        if topic::check_name(&will.message.topic).is_err() {
-            return Err(Refusal::Topic);
-        }
-        match Publication::decide(&self.thing, &will.message.topic) {
-            Publication::Denied => Err(Refusal::NotAuthorized),
-            Publication::Request | Publication::Route => Ok(()),
-        }
-    }
-
-    fn refuse(&mut self, now: Instant, refusal: Refusal) -> Result<(), Violation> {
-        tracing::info!(thing = self.thing, ?refusal, "refused client");
-        let refused = self.codec.refuse(refusal);
-        self.close(now, false);
-        refused
-    }
-
     fn subscribe(
         &self,
         connection: &ConnectionId,
@@ -440,9 +345,9 @@ impl Peer {
         let is_reserved = message.topic.starts_with('$');
         match Publication::decide(&self.thing, &message.topic) {
             Publication::Request | Publication::Route if retain && is_reserved => {
-                self.deny(now, packet_id)
+                self.deny(now, &message.topic, packet_id)
             }
-            Publication::Denied => self.deny(now, packet_id),
+            Publication::Denied => self.deny(now, &message.topic, packet_id),
             Publication::Request => {
                 if let State::Connected(connected) = &mut self.state {
                     connected.waiting = Some(Waiting {
@@ -471,8 +376,8 @@ impl Peer {
     /// Ends the connection of a client that published what it must not.
     ///
     /// <https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html>
-    fn deny(&mut self, now: Instant, packet_id: Option<u16>) -> Result<(), Violation> {
-        tracing::info!(thing = self.thing, "denied publish");
+    fn deny(&mut self, now: Instant, topic: &str, packet_id: Option<u16>) -> Result<(), Violation> {
+        tracing::info!(thing = self.thing, ?topic, "denied publish");
         if let Some(packet_id) = packet_id {
             self.codec.refuse_publish(packet_id)?;
         }
@@ -511,26 +416,29 @@ impl Peer {
     }
 }
 
+impl Connected {
+    /// Gives the client one and a half keep-alives to be heard again.
+    fn heard(&mut self, now: Instant) {
+        self.deadline = now + self.keep_alive * 3 / 2;
+    }
+}
+
 impl DueWill {
     /// Publishes the will, unless it was to wait and the client has come back.
     ///
     /// As at AWS IoT, a will below a reserved topic is not a request to a service; it goes nowhere:
     /// <https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html>
     pub(super) fn publish(self, now: Instant, hub: &SharedHub) {
-        let Self { client, will, .. } = self;
+        let Self {
+            client, mut will, ..
+        } = self;
+        will.message.expires_at = will.expires_after.and_then(|after| now.checked_add(after));
         let mut hub = hub.lock();
         let is_back = !will.delay.is_zero() && hub.is_connected(&client);
         if !is_back && !will.message.topic.starts_with('$') {
             hub.publish(now, None, &Arc::new(will.message), will.qos);
         }
     }
-}
-
-fn bounded(keep_alive: Duration) -> Duration {
-    if keep_alive.is_zero() {
-        return KEEP_ALIVE_MAX;
-    }
-    keep_alive.clamp(KEEP_ALIVE_MIN, KEEP_ALIVE_MAX)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use core::net::SocketAddr;
+use std::fs;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -120,84 +121,12 @@ async fn the_link_ends_with_its_last_handle() {
 }
 
 #[test]
-fn a_full_outbox_discards_what_comes_and_keeps_what_waits() {
-    let outbox = Outbox::default();
-
-    for number in 0..=OUTBOX_LIMIT {
-        outbox.offer(NOTIFY, number.to_string().into());
-    }
-
-    let waiting = outbox.lock();
-    assert_eq!(waiting.len(), OUTBOX_LIMIT);
-    assert_eq!(waiting.front().unwrap().1, "0");
-    assert_eq!(waiting.back().unwrap().1, (OUTBOX_LIMIT - 1).to_string());
-}
-
-#[test]
-fn what_a_broker_would_end_the_link_for_is_discarded() {
-    let outbox = Outbox::default();
-
-    outbox.offer("a/+", Bytes::new());
-    outbox.offer("a", vec![0; PAYLOAD_LIMIT + 1].into());
-    outbox.offer("a", vec![0; PAYLOAD_LIMIT].into());
-
-    assert_eq!(outbox.lock().len(), 1);
-}
-
-#[test]
-fn an_address_has_a_scheme_a_host_and_perhaps_a_port() {
-    for (address, expected) in [
-        ("mqtts://broker.test", Some(("broker.test", 8883))),
-        ("mqtts://broker.test:18883", Some(("broker.test", 18883))),
-        ("mqtts://127.0.0.1:1/", Some(("127.0.0.1", 1))),
-        ("mqtts://[::1]", Some(("::1", 8883))),
-        ("mqtts://[::1]:99", Some(("::1", 99))),
-        ("mqtt://broker.test", None),
-        ("broker.test:8883", None),
-        ("mqtts://", None),
-        ("mqtts://:8883", None),
-        ("mqtts://broker.test:0", None),
-        ("mqtts://broker.test:99999", None),
-        ("mqtts://user@broker.test", None),
-        ("mqtts://broker.test/path", None),
-        ("mqtts://[::1]x", None),
-    ] {
-        let expected = expected.map(|(host, port)| (host.to_owned(), port));
-        assert_eq!(parse_address(address), expected, "{address}");
-    }
-}
-
-#[test]
 fn the_pause_doubles_up_to_a_limit_and_half_of_it_is_chance() {
     assert_eq!(retry_after(0, 0), RETRY_AFTER_MIN / 2);
     assert_eq!(retry_after(0, 250), RETRY_AFTER_MIN);
     assert_eq!(retry_after(1, 0), RETRY_AFTER_MIN);
     assert_eq!(retry_after(u32::MAX, 0), RETRY_AFTER_MAX / 2);
     assert_eq!(retry_after(u32::MAX, 15_000), RETRY_AFTER_MAX);
-}
-
-#[tokio::test]
-async fn a_missing_file_is_named() {
-    let broker = FakeBroker::start().await;
-    let mut address = broker.address();
-    address.key = "/nowhere/service.key".into();
-
-    let refused = Outside::start(&address);
-
-    assert!(
-        matches!(refused, Err(BrokerError::Read { path, .. }) if path == Path::new("/nowhere/service.key"))
-    );
-}
-
-#[tokio::test]
-async fn a_file_without_a_certificate_is_named() {
-    let broker = FakeBroker::start().await;
-    let mut address = broker.address();
-    address.ca.clone_from(&address.key);
-
-    let refused = Outside::start(&address);
-
-    assert!(matches!(refused, Err(BrokerError::Malformed { path }) if path == address.key));
 }
 
 /// A broker that does what a test says.

@@ -54,6 +54,19 @@ fn every_packet_renews_the_deadline() {
 }
 
 #[test]
+fn a_client_is_not_closed_for_the_slowness_of_the_service() {
+    let mut link = Link::connected(Version::V3, keep_alive(60));
+    link.publish(REQUEST, WireQos::AtLeastOnce);
+
+    link.expire_at(secs(600));
+    assert!(!link.is_closed());
+    link.wait(secs(600));
+    link.peer.take_request(link.now).unwrap();
+
+    assert_eq!(link.peer.deadline(), Some(link.start + secs(690)));
+}
+
+#[test]
 fn a_client_that_does_not_connect_in_time_is_closed() {
     let mut link = Link::new(Version::V3);
 
@@ -150,6 +163,20 @@ fn a_request_waits_for_the_service_and_nothing_is_read_meanwhile() {
         assert_eq!(first.payload, "1");
         assert_eq!(second.payload, "2");
         assert!(link.peer.wants_input());
+    }
+}
+
+#[test]
+fn a_client_may_publish_more_than_the_receive_maximum_in_turn() {
+    for version in BOTH {
+        let mut link = Link::connected(version, Hello::named("pump"));
+
+        for _ in 0..300 {
+            assert_eq!(
+                tell(link.publish("site/pump", WireQos::AtLeastOnce)),
+                ["PUBACK 0x00"]
+            );
+        }
     }
 }
 
