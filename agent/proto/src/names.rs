@@ -85,6 +85,68 @@ name! {
     ClientToken, CLIENT_TOKEN_LEN_MAX, true
 }
 
+macro_rules! borrowed {
+    ($(#[$doc:meta])* $name:ident, $owned:ident, $max:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name<'a>(&'a str);
+
+        impl<'a> $name<'a> {
+            /// Parses `text`; the error says which rule it breaks.
+            pub fn parse(text: &'a str) -> Result<Self, NameError> {
+                check(text, $max, false)?;
+                Ok(Self(text))
+            }
+
+            /// The name as text.
+            pub const fn as_str(self) -> &'a str {
+                self.0
+            }
+
+            /// A copy that outlives the message.
+            pub fn to_owned(self) -> $owned {
+                let mut name = String::new();
+                let fits = name.push_str(self.0);
+                debug_assert!(fits.is_ok(), "a checked name fits");
+                $owned(name)
+            }
+        }
+
+        impl<'a> From<&'a $owned> for $name<'a> {
+            fn from(name: &'a $owned) -> Self {
+                Self(name.as_str())
+            }
+        }
+
+        impl PartialEq<$owned> for $name<'_> {
+            fn eq(&self, other: &$owned) -> bool {
+                self.0 == other.as_str()
+            }
+        }
+
+        impl fmt::Display for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.0)
+            }
+        }
+
+        impl fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self.0, f)
+            }
+        }
+    };
+}
+
+borrowed! {
+    /// A [`JobId`] that stands in a message.
+    JobIdRef, JobId, JOB_ID_LEN_MAX
+}
+borrowed! {
+    /// A [`NamespaceId`] that stands in a message.
+    NamespaceIdRef, NamespaceId, NAMESPACE_LEN_MAX
+}
+
 /// The namespace that a job lives in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Namespace {

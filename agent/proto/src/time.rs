@@ -46,3 +46,28 @@ impl Sub<Duration> for Instant {
         )
     }
 }
+
+/// A moment of the service's clock, in whole seconds since 1970.
+///
+/// The protocol says seconds; older pages of AWS print milliseconds, so a number too large for seconds is taken for these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seconds(i64);
+
+impl Seconds {
+    /// Above this a number is milliseconds: as seconds it lies beyond the year 5000.
+    const LARGEST: i64 = 100_000_000_000;
+
+    /// The moment that the service means by `number`.
+    pub const fn from_service(number: i64) -> Self {
+        if number > Self::LARGEST {
+            Self(number / 1000)
+        } else {
+            Self(number)
+        }
+    }
+
+    /// Seconds since 1970.
+    pub const fn as_i64(self) -> i64 {
+        self.0
+    }
+}
