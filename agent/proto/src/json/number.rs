@@ -91,7 +91,7 @@ impl Decimal {
         }
         let mut exact = !self.rounded;
         while self.power < 0 && self.significand > 0 {
-            exact &= self.significand % 10 == 0;
+            exact &= self.significand.is_multiple_of(10);
             self.significand /= 10;
             self.power += 1;
         }
