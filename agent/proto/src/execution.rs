@@ -21,8 +21,8 @@ use core::time::Duration;
 
 use crate::details::StatusDetails;
 use crate::event::Event;
-use crate::execution::requests::Kind;
 pub(crate) use crate::execution::answers::{Description, Fresh};
+use crate::execution::requests::Kind;
 use crate::execution::timers::Timers;
 use crate::record::{Entry, Phase};
 use crate::report::Report;
@@ -343,6 +343,7 @@ impl<const D: usize> Execution<D> {
                 self.state = State::Running;
                 self.handler = Handler::Due;
                 self.timers.show_life();
+                self.look(cx);
             }
             State::Reporting(report)
                 if cx.saves.is_done(report.generation) && self.update.is_idle() =>

@@ -204,8 +204,7 @@ impl<const D: usize> Entry<D> {
         entry.rebooted = flags & 1 != 0;
         entry.trial = flags & 2 != 0;
         let state_len = usize::from(u16::from_le_bytes(input.array()?));
-        entry.state =
-            Vec::from_slice(input.bytes(state_len)?).map_err(|_| RecordError::Damaged)?;
+        entry.state = Vec::from_slice(input.bytes(state_len)?).map_err(|_| RecordError::Damaged)?;
         for _ in 0..input.byte()? {
             let key_len = usize::from(input.byte()?);
             if key_len > KEY_LEN_MAX {
@@ -253,8 +252,8 @@ pub(crate) fn decode<const N: usize, const D: usize>(
     if version != VERSION {
         return Err(RecordError::Version(version));
     }
-    let body_len = usize::try_from(u32::from_le_bytes(head.array()?))
-        .map_err(|_| RecordError::Damaged)?;
+    let body_len =
+        usize::try_from(u32::from_le_bytes(head.array()?)).map_err(|_| RecordError::Damaged)?;
     let mut body = Reader {
         rest: head.bytes(body_len)?,
     };
@@ -312,7 +311,10 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn bytes(&mut self, len: usize) -> Result<&'a [u8], RecordError> {
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or(RecordError::Damaged)?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(len)
+            .ok_or(RecordError::Damaged)?;
         self.rest = rest;
         Ok(taken)
     }

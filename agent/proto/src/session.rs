@@ -36,7 +36,7 @@ use crate::session::search::Search;
 use crate::time::Instant;
 use crate::topic::{FILTERS_MAX, Filters, TOPIC_LEN_MAX};
 
-pub use crate::session::action::{Action, CancelReason, Run};
+pub use crate::session::action::{Action, CancelReason, FilterList, Run};
 pub use crate::session::input::{Admission, Input, Outcome};
 pub use crate::session::settings::{ExecutionId, Lane, Settings, Timing};
 
@@ -346,7 +346,7 @@ impl<const N: usize, const D: usize> Session<N, D> {
     }
 
     fn subscribe<'a>(&self, buffer: &'a mut [u8]) -> Action<'a, D> {
-        let mut texts = Vec::new();
+        let mut texts = FilterList::default();
         let mut rest = buffer;
         if let Ok(filters) = Filters::new(&self.cx.settings.thing, &self.cx.settings.namespace) {
             for filter in filters.iter() {
@@ -357,7 +357,7 @@ impl<const N: usize, const D: usize> Session<N, D> {
                 rest = tail;
                 let head: &'a [u8] = head;
                 if let Ok(text) = core::str::from_utf8(head) {
-                    let _ = texts.push(text);
+                    texts.push(text);
                 }
             }
         }

@@ -86,13 +86,9 @@ impl<const D: usize> Execution<D> {
                 self.over(Why::Ended);
             }
             // The state went on while the update was in flight.
-            (
-                Kind::Claim
-                | Kind::Progress { .. }
-                | Kind::Announcement { .. }
-                | Kind::Report,
-                _,
-            ) => self.ask_for_report(cx),
+            (Kind::Claim | Kind::Progress { .. } | Kind::Announcement { .. } | Kind::Report, _) => {
+                self.ask_for_report(cx)
+            }
         }
     }
 
@@ -125,13 +121,7 @@ impl<const D: usize> Execution<D> {
             }
             (Kind::Report, State::Reporting(_)) => self.report_refused(cx, refusal),
             // The state went on while the update was in flight.
-            (
-                Kind::Claim
-                | Kind::Progress { .. }
-                | Kind::Announcement { .. }
-                | Kind::Report,
-                _,
-            ) => {
+            (Kind::Claim | Kind::Progress { .. } | Kind::Announcement { .. } | Kind::Report, _) => {
                 self.update.settle();
                 self.ask_for_report(cx);
             }

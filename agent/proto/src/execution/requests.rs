@@ -57,10 +57,7 @@ impl<const D: usize> Execution<D> {
             },
             State::Deferred { .. } => Some(Kind::Progress { details }),
             State::Announcing { .. } => Some(Kind::Announcement { details }),
-            State::Reporting(report) => cx
-                .saves
-                .is_done(report.generation)
-                .then_some(Kind::Report),
+            State::Reporting(report) => cx.saves.is_done(report.generation).then_some(Kind::Report),
             State::Resuming
             | State::Offered { .. }
             | State::Starting { .. }
@@ -98,17 +95,18 @@ impl<const D: usize> Execution<D> {
         }
     }
 
-    fn send_update<'a>(
-        &mut self,
-        cx: &mut Context,
-        buffer: &'a mut [u8],
-    ) -> Option<Action<'a, D>> {
+    fn send_update<'a>(&mut self, cx: &mut Context, buffer: &'a mut [u8]) -> Option<Action<'a, D>> {
         let kind = self.kind_due(cx)?;
         let (token, client_token) = cx.next_token()?;
         let timing = cx.settings.timing;
         let away = timing.trial_window + timing.reboot_within;
         let (status, with_details, expected_version, step) = match kind {
-            Kind::Claim => (Status::InProgress, false, self.version(), timing.step_timeout),
+            Kind::Claim => (
+                Status::InProgress,
+                false,
+                self.version(),
+                timing.step_timeout,
+            ),
             Kind::Progress { details } => (Status::InProgress, details, None, timing.step_timeout),
             // The step timer runs on while the device is away.
             Kind::Announcement { details } => (

@@ -105,9 +105,9 @@ impl Timers {
         if is_step {
             return;
         }
-        let known = self.job.is_some_and(|job| {
-            ends.since(job.ends).max(job.ends.since(ends)) <= APPROXIMATION
-        });
+        let known = self
+            .job
+            .is_some_and(|job| ends.since(job.ends).max(job.ends.since(ends)) <= APPROXIMATION);
         if !known {
             self.job = Some(Job {
                 ends,
@@ -197,6 +197,11 @@ impl<const D: usize> Execution<D> {
         if self.timers.renew_at().is_some_and(|at| at <= cx.now) {
             self.update.ask(cx.now);
         }
+        self.look(cx);
+    }
+
+    /// Asks how the execution is, when it is time to.
+    pub(super) fn look(&mut self, cx: &Context) {
         if self.timers.take_look(cx) {
             self.describe.ask(cx.now);
         }
@@ -267,10 +272,12 @@ impl<const D: usize> Execution<D> {
                     .map(|at| (at, "a handler that does not stop")),
                 Handler::Idle | Handler::Due => None,
             },
-            State::Deferred { until } => [Some((until, "deferred run")), self.claimed_timeout(ready)]
-                .into_iter()
-                .flatten()
-                .min_by_key(|(at, _)| *at),
+            State::Deferred { until } => {
+                [Some((until, "deferred run")), self.claimed_timeout(ready)]
+                    .into_iter()
+                    .flatten()
+                    .min_by_key(|(at, _)| *at)
+            }
             State::Announcing { until, .. } => Some((until, "reboot without an answer")),
             State::Leaving {
                 until, told: false, ..

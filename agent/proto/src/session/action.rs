@@ -1,8 +1,7 @@
 //! What comes out of a session for the driver to do.
 
-use core::ops::Range;
+use core::ops::{Deref, Range};
 
-use heapless::Vec;
 
 use crate::session::Lane;
 use crate::time::Instant;
@@ -12,7 +11,7 @@ use crate::topic::FILTERS_MAX;
 #[derive(Debug)]
 pub enum Action<'a, const D: usize> {
     /// Send one SUBSCRIBE with these filters at QoS 1; answered by [`Input::Subscribed`](crate::session::Input::Subscribed).
-    Subscribe(Vec<&'a str, FILTERS_MAX>),
+    Subscribe(FilterList<'a>),
     /// Publish at QoS 1. Nothing is answered: the core waits for the service's answer and sends again.
     Publish {
         /// The topic.
@@ -71,6 +70,31 @@ pub enum Action<'a, const D: usize> {
         core::convert::Infallible,
         core::marker::PhantomData<[(); D]>,
     ),
+}
+
+/// The filters of a SUBSCRIBE, in order.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FilterList<'a> {
+    texts: [&'a str; FILTERS_MAX],
+    len: usize,
+}
+
+impl<'a> FilterList<'a> {
+    /// Adds a filter; there are never more than [`FILTERS_MAX`].
+    pub(super) fn push(&mut self, text: &'a str) {
+        if let Some(free) = self.texts.get_mut(self.len) {
+            *free = text;
+            self.len += 1;
+        }
+    }
+}
+
+impl<'a> Deref for FilterList<'a> {
+    type Target = [&'a str];
+
+    fn deref(&self) -> &Self::Target {
+        self.texts.get(..self.len).unwrap_or_default()
+    }
 }
 
 /// Which run of an execution's handler.

@@ -137,7 +137,11 @@ impl<const N: usize, const D: usize> Session<N, D> {
                 Request::Describe(_) | Request::Pending | Request::StartNext | Request::Update(_),
             ) => false,
         };
-        if fits { self.search.answered(token) } else { None }
+        if fits {
+            self.search.answered(token)
+        } else {
+            None
+        }
     }
 
     fn described(
@@ -226,7 +230,12 @@ impl<const N: usize, const D: usize> Session<N, D> {
         };
         let Some(range) = description.document.clone() else {
             let message = "the job document is not a JSON object";
-            *slot = Some(Execution::rejected(&mut self.cx, id, "invalid_document", message));
+            *slot = Some(Execution::rejected(
+                &mut self.cx,
+                id,
+                "invalid_document",
+                message,
+            ));
             return;
         };
         self.cx.log(Event::Offered(id.clone()));

@@ -86,7 +86,11 @@ impl Search {
 
     /// A list names an execution that could be run here.
     pub(crate) fn add_candidate(&mut self, job: JobId, number: i64) {
-        if !self.candidates.iter().any(|known| *known == (job.clone(), number)) {
+        if !self
+            .candidates
+            .iter()
+            .any(|known| *known == (job.clone(), number))
+        {
             // Those beyond are found when the list is asked for again.
             let _ = self.candidates.push((job, number));
         }
@@ -169,7 +173,12 @@ impl Search {
             }
             Question::Job(job, number) => {
                 let topic = topic::describe(thing, namespace, Target::Job(job.into()));
-                compose(cx, buffer, topic, Publish::Describe(&describe(Some(*number))))
+                compose(
+                    cx,
+                    buffer,
+                    topic,
+                    Publish::Describe(&describe(Some(*number))),
+                )
             }
             Question::List => {
                 let topic = topic::pending(thing);

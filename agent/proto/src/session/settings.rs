@@ -60,7 +60,6 @@ pub struct Timing {
     pub deadline_margin: Duration,
 }
 
-
 impl Default for Timing {
     fn default() -> Self {
         Self {
