@@ -19,6 +19,8 @@ mod timers;
 
 use core::time::Duration;
 
+use heapless::Vec;
+
 use crate::details::StatusDetails;
 use crate::event::Event;
 pub(crate) use crate::execution::answers::{Description, Fresh};
@@ -381,11 +383,10 @@ impl<const D: usize> Execution<D> {
             return;
         }
         if self.entry.state.as_slice() != state {
-            self.entry.state.clear();
-            if self.entry.state.extend_from_slice(state).is_err() {
-                cx.log(Event::HandlerStateTooLong(state.len()));
-                return;
-            }
+            let Ok(taken) = Vec::from_slice(state) else {
+                return cx.log(Event::HandlerStateTooLong(state.len()));
+            };
+            self.entry.state = taken;
             self.entry.starts = self.entry.starts.min(1);
             self.entry.leaves = 0;
         }
@@ -518,6 +519,7 @@ impl<const D: usize> Execution<D> {
             Leave::RollBack => Event::RollingBack(id),
         });
         self.entry.phase = leave.phase();
+        self.entry.boot = cx.settings.boot;
         self.update.drop_it();
         self.describe.drop_it();
         self.state = State::Leaving {

@@ -69,7 +69,7 @@ pub(crate) struct Entry<const D: usize> {
     pub(crate) id: ExecutionId,
     /// What to do with it after a restart.
     pub(crate) phase: Phase,
-    /// The boot that the handler last started in.
+    /// The boot that the handler last started in, or that was to be left.
     pub(crate) boot: u128,
     /// How often the handler started without an orderly end and without a new state.
     pub(crate) starts: u8,

@@ -2,7 +2,6 @@
 
 use core::ops::{Deref, Range};
 
-
 use crate::session::Lane;
 use crate::time::Instant;
 use crate::topic::FILTERS_MAX;

@@ -343,8 +343,7 @@ impl<const N: usize> Bench<N> {
                 match done {
                     Done::Subscribe(_) => {
                         let granted = self.granted.clone();
-                        self.session
-                            .handle(self.at(), Input::Subscribed(&granted));
+                        self.session.handle(self.at(), Input::Subscribed(&granted));
                     }
                     Done::Cancel(lane, _) if self.obedient => {
                         self.running[usize::from(lane)] = false;

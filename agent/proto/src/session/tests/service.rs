@@ -50,7 +50,7 @@ pub(super) struct Service {
     /// `/namespace-NS` in requests and `-namespace-NS` in notifications.
     pub(super) namespace: Option<&'static str>,
     /// The first pending execution that was last announced.
-    announced: Option<(String, i64)>,
+    pub(super) announced: Option<(String, i64)>,
     /// No notification is sent.
     pub(super) mute: bool,
 }

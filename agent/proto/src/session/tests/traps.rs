@@ -87,7 +87,14 @@ fn nothing_pending_means_an_absent_member() {
         bench.receive(&format!("{PREFIX}{topic}"), body);
     }
     bench.pass_secs(60);
-    assert_eq!(bench.events.iter().filter(|e| **e == Event::Unreadable).count(), 0);
+    assert_eq!(
+        bench
+            .events
+            .iter()
+            .filter(|e| **e == Event::Unreadable)
+            .count(),
+        0
+    );
     assert!(bench.events.contains(&Event::NothingPending));
 }
 
@@ -101,7 +108,10 @@ fn the_next_job_is_asked_for_without_a_notification() {
     bench.link_up();
     bench.succeed(0);
     assert!(bench.running[0]);
-    assert_eq!(bench.session.execution(Lane(0)).unwrap().job.as_str(), "two");
+    assert_eq!(
+        bench.session.execution(Lane(0)).unwrap().job.as_str(),
+        "two"
+    );
 }
 
 /// T8
@@ -200,7 +210,11 @@ fn updates_after_the_claim_carry_no_version() {
     bench.succeed(0);
     let updates = bench.service.requests("job/update");
     assert!(updates.len() >= 3);
-    assert!(updates[1..].iter().all(|update| update["expectedVersion"].is_null()));
+    assert!(
+        updates[1..]
+            .iter()
+            .all(|update| update["expectedVersion"].is_null())
+    );
     assert!(updates.iter().all(|update| update["executionNumber"] == 1));
 }
 
@@ -235,7 +249,10 @@ fn a_mismatch_with_what_the_lost_claim_wrote_is_a_claim() {
 fn a_claim_of_what_has_ended_is_abandoned() {
     let mut bench = Bench::<1>::new();
     bench.service.queue("job");
-    bench.fault("job/update", Fault::RefuseWith("VersionMismatch", "CANCELED"));
+    bench.fault(
+        "job/update",
+        Fault::RefuseWith("VersionMismatch", "CANCELED"),
+    );
     bench.link_up();
     bench.pass_secs(60);
     assert_eq!(bench.runs(), []);
@@ -267,7 +284,11 @@ fn a_refusal_that_names_the_reported_status_is_success() {
     assert_eq!(execution, None);
     assert!(bench.events.iter().any(|event| matches!(
         event,
-        Event::Reported { status: Status::Succeeded, attempts: 2, .. }
+        Event::Reported {
+            status: Status::Succeeded,
+            attempts: 2,
+            ..
+        }
     )));
 }
 
@@ -276,7 +297,10 @@ fn a_refusal_that_names_the_reported_status_is_success() {
 fn a_report_outlives_the_agent() {
     let mut bench = Bench::<1>::running("job");
     bench.link_down();
-    bench.finish(0, Outcome::Failed(&details(&[("reason", "digest_mismatch")])));
+    bench.finish(
+        0,
+        Outcome::Failed(&details(&[("reason", "digest_mismatch")])),
+    );
     bench.reboot();
     bench.link_up();
     assert_eq!(bench.status("job"), "FAILED");
@@ -353,7 +377,12 @@ fn an_answer_to_somebody_else_changes_nothing() {
     let mut bench = Bench::<1>::running("job");
     bench.fault("job/update", Fault::LoseRequest);
     bench.succeed(0);
-    for token in [json!("other"), json!("0000000000000007-"), Value::Null, json!(1)] {
+    for token in [
+        json!("other"),
+        json!("0000000000000007-"),
+        Value::Null,
+        json!(1),
+    ] {
         let body = json!({"clientToken": token, "code": "InvalidRequest"});
         bench.receive(&format!("{PREFIX}job/update/accepted"), &body.to_string());
         bench.receive(&format!("{PREFIX}job/update/rejected"), &body.to_string());
@@ -371,7 +400,11 @@ fn every_update_starts_the_step_timer_anew() {
     }
     let updates = bench.service.requests("job/update");
     assert!(updates.len() >= 2, "{updates:?}");
-    assert!(updates.iter().all(|update| update["stepTimeoutInMinutes"] == 10));
+    assert!(
+        updates
+            .iter()
+            .all(|update| update["stepTimeoutInMinutes"] == 10)
+    );
     assert!(updates[1]["statusDetails"].is_null());
 }
 
@@ -417,7 +450,10 @@ fn both_notifications_of_a_namespace_are_subscribed_to() {
         panic!("{:?}", bench.done);
     };
     for suffix in ["notify-namespace-fleet", "notify-next-namespace-fleet"] {
-        assert!(filters.contains(&format!("{PREFIX}{suffix}")), "{filters:?}");
+        assert!(
+            filters.contains(&format!("{PREFIX}{suffix}")),
+            "{filters:?}"
+        );
     }
 }
 
@@ -427,10 +463,14 @@ fn a_list_notification_alone_starts_a_namespaced_job() {
     let mut bench = Bench::<1>::with(named("fleet"));
     bench.link_up();
     let messages = bench.service.queue("job");
-    let list = messages.into_iter().filter(|(topic, _)| !topic.contains("notify-next"));
+    let list = messages
+        .into_iter()
+        .filter(|(topic, _)| !topic.contains("notify-next"));
     bench.deliver(list.collect());
     assert!(bench.running[0]);
-    assert!(bench.did(&Done::Publish(format!("{PREFIX}job/namespace-fleet/update"))));
+    assert!(bench.did(&Done::Publish(format!(
+        "{PREFIX}job/namespace-fleet/update"
+    ))));
 }
 
 /// T14
@@ -471,7 +511,9 @@ fn what_nobody_handles_is_rejected_at_once() {
 #[test]
 fn a_job_of_another_agent_is_left_alone_and_does_not_block() {
     let mut bench = Bench::<1>::new();
-    bench.admissions.insert(String::from("theirs"), Admission::Leave);
+    bench
+        .admissions
+        .insert(String::from("theirs"), Admission::Leave);
     bench.service.queue("theirs");
     bench.service.queue("ours");
     bench.link_up();
@@ -496,7 +538,12 @@ fn a_report_whose_details_are_refused_is_sent_without_them() {
     assert_eq!(bench.status("job"), "FAILED");
     let updates = bench.service.requests("job/update");
     assert!(updates[2]["statusDetails"].is_null());
-    assert!(bench.events.iter().any(|event| matches!(event, Event::DetailsRefused(_))));
+    assert!(
+        bench
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::DetailsRefused(_)))
+    );
 }
 
 /// T15
@@ -519,7 +566,10 @@ fn a_fresh_document_is_described_when_the_handler_asks() {
     bench.service.execution("job").document = json!({"job": "job", "url": "fresh"});
     bench.handle(Input::RenewDocument(Lane(0)));
     assert!(
-        bench.done.iter().any(|done| matches!(done, Done::Document(0, text) if text.contains("fresh"))),
+        bench
+            .done
+            .iter()
+            .any(|done| matches!(done, Done::Document(0, text) if text.contains("fresh"))),
     );
 }
 
@@ -531,7 +581,12 @@ fn a_handler_that_asks_during_an_outage_gets_its_document_afterwards() {
     bench.handle(Input::RenewDocument(Lane(0)));
     bench.link_up();
     bench.pass_secs(31);
-    assert!(bench.done.iter().any(|done| matches!(done, Done::Document(..))));
+    assert!(
+        bench
+            .done
+            .iter()
+            .any(|done| matches!(done, Done::Document(..)))
+    );
 }
 
 /// T17
@@ -555,12 +610,18 @@ fn messages_on_foreign_and_unknown_topics_change_nothing() {
 #[test]
 fn a_report_refused_for_good_is_dropped() {
     let mut bench = Bench::<1>::running("job");
-    bench.fault("job/update", Fault::RefuseWith("InvalidStateTransition", "TIMED_OUT"));
+    bench.fault(
+        "job/update",
+        Fault::RefuseWith("InvalidStateTransition", "TIMED_OUT"),
+    );
     bench.succeed(0);
     assert!(bench.did(&Done::Release(0)));
     assert!(bench.events.iter().any(|event| matches!(
         event,
-        Event::ReportRefused { actual: Some(Status::TimedOut), .. }
+        Event::ReportRefused {
+            actual: Some(Status::TimedOut),
+            ..
+        }
     )));
 }
 
@@ -662,7 +723,10 @@ fn a_session_that_the_broker_lost_is_subscribed_anew() {
 fn a_status_of_a_later_service_does_not_end_a_job() {
     let mut bench = Bench::<1>::running("job");
     bench.pass_secs(10);
-    bench.fault("job/update", Fault::RefuseWith("InvalidStateTransition", "PAUSED"));
+    bench.fault(
+        "job/update",
+        Fault::RefuseWith("InvalidStateTransition", "PAUSED"),
+    );
     bench.progress(0, &[("progress", "1")]);
     bench.pass_secs(60);
     assert!(bench.running[0]);
