@@ -34,7 +34,8 @@ enum Happening {
     Empty,
     DiskFails(bool),
     Die,
-    Reboot,
+    /// Into a trial or not.
+    Reboot(bool),
     Stop,
     Redeliver,
 }
@@ -57,7 +58,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Empty),
         1 => any::<bool>().prop_map(Happening::DiskFails),
         2 => Just(Happening::Die),
-        1 => Just(Happening::Reboot),
+        2 => any::<bool>().prop_map(Happening::Reboot),
         1 => Just(Happening::Stop),
         2 => Just(Happening::Redeliver),
     ]
@@ -145,7 +146,10 @@ fn apply(bench: &mut Bench<2>, happening: &Happening) {
         Happening::Empty => bench.fault("$next/get", Fault::Empty),
         Happening::DiskFails(fails) => bench.disk_fails = fails,
         Happening::Die => bench.restart(),
-        Happening::Reboot => bench.reboot(),
+        Happening::Reboot(trial) => {
+            bench.settings.trial = trial;
+            bench.reboot();
+        }
         Happening::Stop => {
             bench.handle(Input::Stop);
             bench.restart();
@@ -156,25 +160,36 @@ fn apply(bench: &mut Bench<2>, happening: &Happening) {
             bench.deliver(notify);
         }
     }
-    // What a driver does when it is told to.
-    match bench.done.last() {
-        Some(Done::Reboot(_)) => bench.reboot(),
-        Some(Done::Restart(_)) => bench.restart(),
-        _ => {}
+    obey(bench);
+}
+
+/// What a driver does when it is told to go away.
+fn obey(bench: &mut Bench<2>) {
+    let leaves = |done: &Done| matches!(done, Done::Reboot(_) | Done::RollBack(_));
+    let Some(done) = bench.done.iter().find(|done| leaves(done)).cloned() else {
+        return;
+    };
+    bench.done.clear();
+    if let Done::RollBack(_) = done {
+        assert!(bench.settings.trial, "rolls back what is not on trial");
+        bench.settings.trial = false;
     }
+    bench.reboot();
 }
 
 /// Calms everything down and lets what is held go out.
 fn settle(bench: &mut Bench<2>) {
     bench.service.faults.clear();
     bench.disk_fails = false;
-    bench.restart();
+    bench.settings.trial = false;
+    bench.reboot();
+    obey(bench);
     bench.link_up();
     bench.pass_secs(3_600);
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The driver double asserts that no handler runs twice in a lane.
     #[test]

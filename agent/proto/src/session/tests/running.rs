@@ -64,6 +64,21 @@ fn one_update_is_in_flight_at_a_time() {
 }
 
 #[test]
+fn progress_that_was_lost_does_not_let_an_unsaved_report_out() {
+    let mut bench = Bench::<1>::running("job");
+    bench.pass_secs(10);
+    bench.fault("job/update", Fault::LoseRequest);
+    bench.progress(0, &[("progress", "1")]);
+    bench.disk_fails = true;
+    bench.succeed(0);
+    bench.pass_secs(60);
+    assert_eq!(bench.status("job"), "IN_PROGRESS");
+    bench.disk_fails = false;
+    bench.pass_secs(60);
+    assert_eq!(bench.status("job"), "SUCCEEDED");
+}
+
+#[test]
 fn an_answer_to_progress_does_not_end_the_report() {
     let mut bench = Bench::<1>::running("job");
     bench.pass_secs(10);
