@@ -18,6 +18,7 @@ mod inbound;
 mod input;
 mod ledger;
 mod link;
+mod outbound;
 pub(crate) mod publish;
 mod search;
 mod settings;
@@ -27,14 +28,14 @@ use core::ops::Range;
 use heapless::Vec;
 
 use crate::event::Event;
-use crate::execution::{Demand, Execution, Leave, Why};
+use crate::execution::{Execution, Why};
 use crate::record::{self, Entry, Phase, RecordError};
 use crate::session::context::Context;
 use crate::session::ledger::{Ledger, Verdict};
 use crate::session::link::Link;
 use crate::session::search::Search;
 use crate::time::Instant;
-use crate::topic::{FILTERS_MAX, Filters, TOPIC_LEN_MAX};
+use crate::topic::{FILTERS_MAX, TOPIC_LEN_MAX};
 
 pub use crate::session::action::{Action, CancelReason, FilterList, Run};
 pub use crate::session::input::{Admission, Input, Outcome};
@@ -145,7 +146,7 @@ impl<const N: usize, const D: usize> Session<N, D> {
     /// Takes one input.
     pub fn handle(&mut self, now: Instant, input: Input<'_, D>) {
         self.cx.now = self.cx.now.max(now);
-        self.document = None;
+        self.document_missed();
         match input {
             Input::LinkUp { session_present } => {
                 self.link_lost();
@@ -192,6 +193,16 @@ impl<const N: usize, const D: usize> Session<N, D> {
         self.link.tick(self.cx.now);
         self.each_lane(|execution, cx| execution.tick(cx));
         self.settle();
+    }
+
+    /// The driver did not take the document, and the message is gone: it is asked for again.
+    fn document_missed(&mut self) {
+        match self.document.take() {
+            Some(Document::Offer(lane, _) | Document::Renewal(lane, _)) => {
+                self.with_lane(lane, |execution, cx| execution.document_missed(cx));
+            }
+            None => {}
+        }
     }
 
     fn link_lost(&mut self) {
@@ -306,80 +317,6 @@ impl<const N: usize, const D: usize> Session<N, D> {
             return Some(self.subscribe(buffer));
         }
         self.poll_request(buffer)
-    }
-
-    fn poll_lanes<'a>(&mut self) -> Option<Action<'a, D>> {
-        for (lane, slot) in lanes().zip(&mut self.lanes) {
-            let Some(demand) = slot
-                .as_mut()
-                .and_then(|execution| execution.poll_demand(&mut self.cx))
-            else {
-                continue;
-            };
-            return Some(match demand {
-                Demand::Run(run, deadline) => Action::RunHandler {
-                    lane,
-                    run,
-                    deadline,
-                },
-                Demand::Cancel(reason) => Action::CancelHandler { lane, reason },
-            });
-        }
-        for (lane, released) in lanes().zip(&mut self.released) {
-            if core::mem::take(released) {
-                return Some(Action::Release(lane));
-            }
-        }
-        let alone = self.is_idle();
-        for (lane, slot) in lanes().zip(&mut self.lanes) {
-            let leave = slot
-                .as_mut()
-                .and_then(|execution| execution.poll_leave(&self.cx, alone));
-            match leave {
-                Some(Leave::Reboot) => return Some(Action::Reboot(lane)),
-                Some(Leave::Restart) => return Some(Action::Restart(lane)),
-                Some(Leave::RollBack) => return Some(Action::RollBack(lane)),
-                None => {}
-            }
-        }
-        None
-    }
-
-    fn subscribe<'a>(&self, buffer: &'a mut [u8]) -> Action<'a, D> {
-        let mut texts = FilterList::default();
-        let mut rest = buffer;
-        if let Ok(filters) = Filters::new(&self.cx.settings.thing, &self.cx.settings.namespace) {
-            for filter in filters.iter() {
-                let Some((head, tail)) = rest.split_at_mut_checked(filter.len()) else {
-                    break;
-                };
-                head.copy_from_slice(filter.as_bytes());
-                rest = tail;
-                let head: &'a [u8] = head;
-                if let Ok(text) = core::str::from_utf8(head) {
-                    texts.push(text);
-                }
-            }
-        }
-        Action::Subscribe(texts)
-    }
-
-    fn poll_request<'a>(&mut self, buffer: &'a mut [u8]) -> Option<Action<'a, D>> {
-        if !self.link.is_ready(self.cx.now) {
-            return None;
-        }
-        for slot in &mut self.lanes {
-            let Some(execution) = slot.as_mut() else {
-                continue;
-            };
-            if let Some(due) = execution.request_due(&self.cx) {
-                return execution.request(&mut self.cx, due, buffer);
-            }
-        }
-        if self.search.is_due(self.cx.now) {
-            return self.search.request(&mut self.cx, buffer);
-        }
-        None
     }
 
     /// What happened, for the log.

@@ -1,6 +1,4 @@
-//! What the service's answers mean for an execution.
-
-use core::ops::Range;
+//! What the answers to updates mean for an execution.
 
 use crate::event::Event;
 use crate::execution::requests::Kind;
@@ -16,43 +14,10 @@ use crate::wire::status::Status;
 /// How often in a row a claim may meet another version before the execution is put aside.
 const MISMATCHES_MAX: u8 = 5;
 
-/// What the service says of an execution that was described.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Description {
-    pub(crate) status: Status,
-    pub(crate) number: i64,
-    pub(crate) version: Option<i64>,
-    /// Seconds until the service ends it.
-    pub(crate) seconds_left: Option<i64>,
-    /// Where its document stands, if that is an object.
-    pub(crate) document: Option<Range<usize>>,
-}
-
-impl Description {
-    /// The version to claim; none when it runs already: then there is nothing to lose to another claim.
-    pub(crate) fn version_to_claim(&self) -> Option<i64> {
-        self.version.filter(|_| self.status != Status::InProgress)
-    }
-}
-
-/// What the document in the message just handled is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fresh {
-    /// To be judged.
-    Offer(Range<usize>),
-    /// To replace the handler's.
-    Renewal(Range<usize>),
-}
-
 impl<const D: usize> Execution<D> {
     /// Whether an update with this token waits for its answer.
     pub(crate) fn awaits_update(&self, token: u32) -> bool {
         self.update.token() == Some(token)
-    }
-
-    /// Whether a describe with this token waits for its answer.
-    pub(crate) fn awaits_describe(&self, token: u32) -> bool {
-        self.describe.token() == Some(token)
     }
 
     /// The token of the update in flight: for answers that cannot name it.
@@ -87,7 +52,7 @@ impl<const D: usize> Execution<D> {
             }
             // The state went on while the update was in flight.
             (Kind::Claim | Kind::Progress { .. } | Kind::Announcement { .. } | Kind::Report, _) => {
-                self.ask_for_report(cx)
+                self.ask_anew(cx)
             }
         }
     }
@@ -123,16 +88,14 @@ impl<const D: usize> Execution<D> {
             // The state went on while the update was in flight.
             (Kind::Claim | Kind::Progress { .. } | Kind::Announcement { .. } | Kind::Report, _) => {
                 self.update.settle();
-                self.ask_for_report(cx);
+                self.ask_anew(cx);
             }
         }
     }
 
-    /// A report waited for an older update to be answered.
-    fn ask_for_report(&mut self, cx: &Context) {
-        if let State::Reporting(report) = self.state
-            && cx.saves.is_done(report.generation)
-        {
+    /// What the state wants to say waited for an older update to be answered.
+    fn ask_anew(&mut self, cx: &Context) {
+        if self.kind_due(cx).is_some() {
             self.update.ask(cx.now);
         }
     }
@@ -266,118 +229,13 @@ impl<const D: usize> Execution<D> {
     }
 
     /// Whether an execution that was not found is worth another question.
-    fn is_found_again(&mut self) -> bool {
+    pub(super) fn is_found_again(&mut self) -> bool {
         self.not_found = self.not_found.saturating_add(1);
         self.not_found <= NOT_FOUND_MAX
     }
 
-    /// The service described the execution.
-    pub(crate) fn described(
-        &mut self,
-        cx: &mut Context,
-        token: u32,
-        found: Option<Description>,
-    ) -> Option<Fresh> {
-        let asked_at = self.describe.answered(token)?;
-        self.describe.settle();
-        let Some(found) = found else {
-            // Says nothing of this execution: it was asked for by its id.
-            if self.renewing || self.state == State::Resuming {
-                self.describe.ask_patiently(cx.now, &mut cx.random);
-            }
-            return None;
-        };
-        self.not_found = 0;
-        if found.status.is_terminal() || found.number != self.entry.id.number {
-            let status = Some(found.status).filter(|status| status.is_terminal());
-            self.ended(cx, status);
-            return None;
-        }
-        match self.state {
-            State::Resuming => self.described_to_resume(cx, &found),
-            State::Running | State::Deferred { .. } => {
-                if let Some(left) = found.seconds_left {
-                    self.timers.learn(cx, asked_at, left);
-                }
-                self.renewed(cx, found.document)
-            }
-            State::Offered { .. }
-            | State::Claiming { .. }
-            | State::Starting { .. }
-            | State::Announcing { .. }
-            | State::Leaving { .. }
-            | State::Suspended
-            | State::Reporting(_)
-            | State::Over(_) => None,
-        }
-    }
-
-    fn described_to_resume(&mut self, cx: &mut Context, found: &Description) -> Option<Fresh> {
-        let Some(document) = found.document.clone() else {
-            self.fail(
-                cx,
-                Status::Rejected,
-                "invalid_document",
-                "the job document is not a JSON object",
-            );
-            return None;
-        };
-        self.state = State::Offered {
-            version: found.version_to_claim(),
-        };
-        cx.log(Event::Offered(self.entry.id.clone()));
-        Some(Fresh::Offer(document))
-    }
-
-    fn renewed(&mut self, cx: &Context, document: Option<Range<usize>>) -> Option<Fresh> {
-        if !self.renewing {
-            return None;
-        }
-        let Some(document) = document else {
-            // This describe left before the handler asked.
-            self.describe.ask(cx.now);
-            return None;
-        };
-        self.renewing = false;
-        Some(Fresh::Renewal(document))
-    }
-
-    /// The service refused to describe the execution.
-    pub(crate) fn describe_refused(&mut self, cx: &mut Context, token: u32, refusal: &Refusal) {
-        if self.describe.answered(token).is_none() {
-            return;
-        }
-        if let Some(status) = refusal.ended() {
-            return self.ended(cx, status);
-        }
-        if refusal.code == ErrorCode::ResourceNotFound && !self.is_found_again() {
-            return self.ended(cx, None);
-        }
-        cx.log(Event::RequestRefused(refusal.code));
-        let retried = refusal.code.is_transient() || refusal.code == ErrorCode::ResourceNotFound;
-        if retried || self.renewing || self.state == State::Resuming {
-            self.describe.ask_patiently(cx.now, &mut cx.random);
-        }
-    }
-
-    /// A list lacks the execution. That says nothing by itself: it is described.
-    pub(crate) fn missed(&mut self, cx: &Context) {
-        match self.state {
-            State::Running | State::Deferred { .. } => self.describe.ask(cx.now),
-            State::Resuming
-            | State::Offered { .. }
-            | State::Claiming { .. }
-            | State::Starting { .. }
-            | State::Announcing { .. }
-            | State::Leaving { .. }
-            | State::Suspended
-            | State::Reporting(_)
-            | State::Over(_) => {}
-        }
-    }
-
     /// The service ended the execution, and said so.
-    fn ended(&mut self, cx: &mut Context, status: Option<Status>) {
+    pub(super) fn ended(&mut self, cx: &mut Context, status: Option<Status>) {
         match self.state {
             State::Leaving { .. } | State::Reporting(_) | State::Over(_) => return,
             State::Resuming

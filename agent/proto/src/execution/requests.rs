@@ -99,7 +99,7 @@ impl<const D: usize> Execution<D> {
         let kind = self.kind_due(cx)?;
         let (token, client_token) = cx.next_token()?;
         let timing = cx.settings.timing;
-        let away = timing.trial_window + timing.reboot_within;
+        let away = timing.trial_window.saturating_add(timing.reboot_within);
         let (status, with_details, expected_version, step) = match kind {
             Kind::Claim => (
                 Status::InProgress,
@@ -113,7 +113,7 @@ impl<const D: usize> Execution<D> {
                 Status::InProgress,
                 details,
                 None,
-                timing.step_timeout.map(|step| step + away),
+                timing.step_timeout.map(|step| step.saturating_add(away)),
             ),
             Kind::Report => {
                 let (status, bare) = self.report_to_send()?;

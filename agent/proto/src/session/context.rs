@@ -36,7 +36,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(now: Instant, settings: Settings) -> Self {
+    pub(crate) fn new(now: Instant, mut settings: Settings) -> Self {
+        settings.timing = settings.timing.within_limits();
         Self {
             now,
             trial_until: now + settings.timing.trial_window,

@@ -11,7 +11,7 @@ use crate::time::Instant;
 /// The first wait after the service asked for patience.
 const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 /// The longest wait after the service asked for patience.
-const BACKOFF_MOST: Duration = Duration::from_secs(15 * 60);
+const BACKOFF_MOST: Duration = Duration::from_secs(5 * 60);
 /// The wait for an answer doubles that often while none comes.
 const DOUBLINGS_MAX: u32 = 3;
 

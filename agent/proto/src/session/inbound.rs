@@ -185,7 +185,7 @@ impl<const N: usize, const D: usize> Session<N, D> {
     ) {
         let Some(found) = found else {
             if *question == Question::Next {
-                self.search.found_nothing(&mut self.cx);
+                self.search.found_nothing(&mut self.cx, false);
             }
             return;
         };
@@ -193,7 +193,7 @@ impl<const N: usize, const D: usize> Session<N, D> {
         let stale = found.status.is_terminal()
             || self.ledger.verdict(self.cx.now, &found.job_id, number) == Some(Verdict::Ended);
         if stale && *question == Question::Next {
-            self.search.found_nothing(&mut self.cx);
+            self.search.found_nothing(&mut self.cx, true);
         }
         if !stale && self.is_eligible(&found.job_id, number) {
             self.search.found();

@@ -207,9 +207,10 @@ impl Search {
         self.reasks = 0;
     }
 
-    /// `$next` is empty, or names what has ended here: the service may not be up to date yet.
-    pub(crate) fn found_nothing(&mut self, cx: &mut Context) {
-        if self.hinted && self.reasks < REASKS_MAX {
+    /// `$next` is empty although a notification said otherwise, or names what has ended here (`stale`): the service may not be up
+    /// to date yet.
+    pub(crate) fn found_nothing(&mut self, cx: &mut Context, stale: bool) {
+        if (stale || self.hinted) && self.reasks < REASKS_MAX {
             let wait = REASK_FIRST * (1 << self.reasks);
             self.reasks += 1;
             self.next_at = self.next_at.min(cx.now + wait);
@@ -233,7 +234,7 @@ impl Search {
             | ErrorCode::VersionMismatch => false,
         };
         match question {
-            Question::Next if gone => self.found_nothing(cx),
+            Question::Next if gone => self.found_nothing(cx, false),
             Question::Job(..) if gone => {}
             Question::Next | Question::List | Question::Job(..) => {
                 cx.log(Event::RequestRefused(refusal.code));

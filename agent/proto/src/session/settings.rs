@@ -60,6 +60,27 @@ pub struct Timing {
     pub deadline_margin: Duration,
 }
 
+/// The shortest step timer that the service knows (AWS developer guide, `jobs-mqtt-api`).
+const STEP_TIMEOUT_MIN: Duration = Duration::from_secs(60);
+/// The longest step timer that the service knows: seven days.
+const STEP_TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The least time between two requests of a kind that nothing but time asks for.
+const EVERY_MIN: Duration = Duration::from_secs(1);
+
+impl Timing {
+    /// The same, but for waits that would make the session spin, and timers that the service would make others of.
+    pub(crate) fn within_limits(self) -> Self {
+        Self {
+            answer_within: self.answer_within.max(EVERY_MIN),
+            poll_every: self.poll_every.max(EVERY_MIN),
+            step_timeout: self
+                .step_timeout
+                .map(|step| step.clamp(STEP_TIMEOUT_MIN, STEP_TIMEOUT_MAX)),
+            ..self
+        }
+    }
+}
+
 impl Default for Timing {
     fn default() -> Self {
         Self {

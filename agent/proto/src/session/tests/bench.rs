@@ -238,9 +238,11 @@ impl<const N: usize> Bench<N> {
     pub(super) fn runs(&self) -> Vec<Run> {
         self.done
             .iter()
-            .filter_map(|done| match done {
-                Done::Run(_, run) => Some(*run),
-                _ => None,
+            .filter_map(|done| {
+                let Done::Run(_, run) = done else {
+                    return None;
+                };
+                Some(*run)
             })
             .collect()
     }
@@ -340,17 +342,16 @@ impl<const N: usize> Bench<N> {
             }
             Todo::Done(done) => {
                 self.done.push(done.clone());
-                match done {
-                    Done::Subscribe(_) => {
-                        let granted = self.granted.clone();
-                        self.session.handle(self.at(), Input::Subscribed(&granted));
-                    }
-                    Done::Cancel(lane, _) if self.obedient => {
-                        self.running[usize::from(lane)] = false;
-                        self.session
-                            .handle(self.at(), Input::Finished(Lane(lane), Outcome::Stopped));
-                    }
-                    _ => {}
+                if let Done::Subscribe(_) = done {
+                    let granted = self.granted.clone();
+                    self.session.handle(self.at(), Input::Subscribed(&granted));
+                }
+                if let Done::Cancel(lane, _) = done
+                    && self.obedient
+                {
+                    self.running[usize::from(lane)] = false;
+                    self.session
+                        .handle(self.at(), Input::Finished(Lane(lane), Outcome::Stopped));
                 }
             }
         }

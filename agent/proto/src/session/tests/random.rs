@@ -82,15 +82,14 @@ impl Promises {
     /// A status that is held on a disk that works is durable at once.
     fn note(&mut self, bench: &Bench<2>) {
         for event in &bench.events[self.seen..] {
-            match event {
-                Event::Held(id, _) if !bench.disk_fails => {
-                    self.held.insert((String::from(id.job.as_str()), id.number));
-                }
-                Event::ReportRefused { execution, .. } => {
-                    let id = (String::from(execution.job.as_str()), execution.number);
-                    self.refused.insert(id);
-                }
-                _ => {}
+            if let Event::Held(id, _) = event
+                && !bench.disk_fails
+            {
+                self.held.insert((String::from(id.job.as_str()), id.number));
+            }
+            if let Event::ReportRefused { execution, .. } = event {
+                let id = (String::from(execution.job.as_str()), execution.number);
+                self.refused.insert(id);
             }
         }
         self.seen = bench.events.len();
@@ -189,7 +188,7 @@ fn settle(bench: &mut Bench<2>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The driver double asserts that no handler runs twice in a lane.
     #[test]

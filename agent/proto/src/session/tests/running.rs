@@ -79,6 +79,53 @@ fn progress_that_was_lost_does_not_let_an_unsaved_report_out() {
 }
 
 #[test]
+fn a_reboot_is_announced_once_older_progress_is_answered() {
+    let mut bench = Bench::<1>::running("job");
+    bench.pass_secs(10);
+    bench.latency = 1_000;
+    bench.progress(0, &[("progress", "1")]);
+    bench.finish(0, Outcome::Reboot(&details(&[("message", "rebooting")])));
+    bench.pass_secs(3);
+    assert_eq!(bench.detail("job", "message"), "rebooting");
+    assert!(bench.did(&Done::Reboot(0)));
+}
+
+#[test]
+fn a_refusal_that_cannot_name_its_request_is_that_of_the_one_in_flight() {
+    let mut bench = Bench::<1>::running("job");
+    bench.fault("job/update", Fault::LoseRequest);
+    bench.finish(0, Outcome::Failed(&details(&[("reason", "odd")])));
+    let topic = format!("{PREFIX}job/update/rejected");
+    bench.receive(&topic, r#"{"code":"InvalidJson","timestamp":1}"#);
+    assert_eq!(bench.status("job"), "FAILED");
+    assert_eq!(bench.detail("job", "reason"), "");
+}
+
+#[test]
+fn an_offer_that_the_driver_missed_is_made_again() {
+    let mut bench = Bench::<1>::new();
+    bench.service.queue("job");
+    bench.service.execution("job");
+    bench.fault("$next/get", Fault::LoseAnswer);
+    bench.link_up();
+    let token = bench.service.requests("$next/get")[0]["clientToken"].clone();
+    let body = json!({"clientToken": token, "execution": {"jobId": "job",
+        "executionNumber": 1, "versionNumber": 1, "status": "QUEUED", "jobDocument": {}}});
+    let topic = format!("{PREFIX}$next/get/accepted");
+    let (at, payload) = (bench.at(), format!("{body}"));
+    let payload = payload.as_bytes();
+    bench.session.handle(
+        at,
+        Input::Message {
+            topic: &topic,
+            payload,
+        },
+    );
+    bench.handle(Input::Timeout);
+    assert!(bench.running[0]);
+}
+
+#[test]
 fn an_answer_to_progress_does_not_end_the_report() {
     let mut bench = Bench::<1>::running("job");
     bench.pass_secs(10);
