@@ -2,17 +2,21 @@
 
 use super::{DEPTH_MAX, Json, JsonError};
 
-/// Checks that `text` is one value; where it stands.
-pub(super) fn check(text: &str) -> Result<(usize, usize), JsonError> {
-    let mut scanner = Scanner { text, at: 0 };
+/// Checks that `text` is one value.
+pub(super) fn check(text: &str) -> Result<Json<'_>, JsonError> {
+    let mut scanner = Scanner {
+        text,
+        at: 0,
+        base: 0,
+    };
     scanner.skip_blanks();
     let start = scanner.at;
     scanner.check_value()?;
-    let end = scanner.at;
+    let value = scanner.since(start);
     scanner.skip_blanks();
     match scanner.peek() {
         Some(_) => Err(JsonError::Syntax(scanner.at)),
-        None => Ok((start, end)),
+        None => Ok(value),
     }
 }
 
@@ -21,14 +25,25 @@ pub(super) fn check(text: &str) -> Result<(usize, usize), JsonError> {
 pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// Where `text` stands in the whole text.
+    base: usize,
 }
 
 impl<'a> Scanner<'a> {
     /// Behind the bracket that opens `container`.
     pub(super) const fn inside(container: &Json<'a>) -> Self {
         Self {
-            text: container.text,
-            at: container.start + 1,
+            text: container.raw,
+            at: 1,
+            base: container.start,
+        }
+    }
+
+    /// The value between `start` and here.
+    fn since(&self, start: usize) -> Json<'a> {
+        Json {
+            raw: self.text.get(start..self.at).unwrap_or_default(),
+            start: self.base + start,
         }
     }
 
@@ -60,11 +75,13 @@ impl<'a> Scanner<'a> {
     }
 
     fn skip_while(&mut self, class: impl Fn(u8) -> bool) -> usize {
-        let start = self.at;
-        while self.peek().is_some_and(&class) {
-            self.at += 1;
-        }
-        self.at - start
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let len = rest
+            .iter()
+            .position(|&byte| !class(byte))
+            .unwrap_or(rest.len());
+        self.at += len;
+        len
     }
 
     fn skip_blanks(&mut self) {
@@ -145,11 +162,11 @@ impl<'a> Scanner<'a> {
 
     fn check_string(&mut self) -> Result<(), JsonError> {
         loop {
+            self.skip_while(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\'));
             match self.take()? {
                 b'"' => return Ok(()),
                 b'\\' => self.check_escape()?,
-                0..0x20 => return Err(self.syntax_before()),
-                _ => {}
+                _ => return Err(self.syntax_before()),
             }
         }
     }
@@ -205,11 +222,7 @@ impl<'a> Scanner<'a> {
         self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':'));
         let start = self.at;
         self.skip_value()?;
-        Some(Json {
-            text: self.text,
-            start,
-            end: self.at,
-        })
+        Some(self.since(start))
     }
 
     fn skip_value(&mut self) -> Option<()> {
@@ -225,11 +238,9 @@ impl<'a> Scanner<'a> {
                     depth = depth.checked_sub(1)?;
                     self.at += 1;
                 }
-                b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
+                _ if depth > 0 => self.at += 1,
                 _ => {
-                    self.skip_while(|byte| {
-                        matches!(byte, b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
-                    });
+                    self.skip_while(|byte| !matches!(byte, 0..=b' ' | b',' | b']' | b'}'));
                 }
             }
             if depth == 0 {
@@ -240,16 +251,15 @@ impl<'a> Scanner<'a> {
 
     /// On the opening quote.
     fn skip_string(&mut self) -> Option<()> {
+        self.at += 1;
         loop {
+            self.skip_while(|byte| !matches!(byte, b'"' | b'\\'));
             self.at += 1;
-            match self.peek()? {
-                b'"' => break,
-                b'\\' => self.at += 1,
-                _ => {}
+            match self.text.as_bytes().get(self.at - 1)? {
+                b'"' => return Some(()),
+                _ => self.at += 1,
             }
         }
-        self.at += 1;
-        Some(())
     }
 }
 

@@ -47,7 +47,7 @@ impl Describe<'_> {
             object.number("executionNumber", number);
         }
         object.bool("includeJobDocument", self.include_job_document);
-        object.text("clientToken", self.client_token.as_str());
+        object.word("clientToken", self.client_token.as_str());
         object.finish()
     }
 }
@@ -77,7 +77,7 @@ impl<const D: usize> Update<'_, D> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let mut object = ObjectWriter::new(buffer);
-        object.text("status", self.status.as_str());
+        object.word("status", self.status.as_str());
         write_details(&mut object, self.status_details);
         if let Some(version) = self.expected_version {
             object.number("expectedVersion", version);
@@ -92,7 +92,7 @@ impl<const D: usize> Update<'_, D> {
         if self.include_job_document {
             object.bool("includeJobDocument", true);
         }
-        object.text("clientToken", self.client_token.as_str());
+        object.word("clientToken", self.client_token.as_str());
         object.finish()
     }
 }
@@ -108,7 +108,7 @@ impl Pending<'_> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let mut object = ObjectWriter::new(buffer);
-        object.text("clientToken", self.client_token.as_str());
+        object.word("clientToken", self.client_token.as_str());
         object.finish()
     }
 }
@@ -130,7 +130,7 @@ impl<const D: usize> StartNext<'_, D> {
         let mut object = ObjectWriter::new(buffer);
         write_details(&mut object, self.status_details);
         write_step_timeout(&mut object, self.step_timeout);
-        object.text("clientToken", self.client_token.as_str());
+        object.word("clientToken", self.client_token.as_str());
         object.finish()
     }
 }
