@@ -84,6 +84,24 @@ impl<'a> Scanner<'a> {
         len
     }
 
+    /// Steps over the part of a string that says what it spells, a word at a time: strings are most of a message.
+    fn skip_plain(&mut self) {
+        let mut rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        while let Some((word, behind)) = rest.split_first_chunk() {
+            match first_special(usize::from_le_bytes(*word)) {
+                Some(index) => {
+                    self.at += index;
+                    return;
+                }
+                None => {
+                    self.at += word.len();
+                    rest = behind;
+                }
+            }
+        }
+        self.skip_while(|byte| !is_special(byte));
+    }
+
     fn skip_blanks(&mut self) {
         self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     }
@@ -162,7 +180,7 @@ impl<'a> Scanner<'a> {
 
     fn check_string(&mut self) -> Result<(), JsonError> {
         loop {
-            self.skip_while(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\'));
+            self.skip_plain();
             match self.take()? {
                 b'"' => return Ok(()),
                 b'\\' => self.check_escape()?,
@@ -253,13 +271,34 @@ impl<'a> Scanner<'a> {
     fn skip_string(&mut self) -> Option<()> {
         self.at += 1;
         loop {
-            self.skip_while(|byte| !matches!(byte, b'"' | b'\\'));
+            self.skip_plain();
             self.at += 1;
             match self.text.as_bytes().get(self.at - 1)? {
                 b'"' => return Some(()),
                 _ => self.at += 1,
             }
         }
+    }
+}
+
+/// Whether a string does not simply go on behind this byte.
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, 0..0x20 | b'"' | b'\\')
+}
+
+/// The first byte of a little-endian `word` that [is special](is_special). ("Bit Twiddling Hacks", S. E. Anderson: a borrow can
+/// only mark bytes behind the first one.)
+const fn first_special(word: usize) -> Option<usize> {
+    const ONES: usize = usize::MAX / 0xFF;
+    const HIGHS: usize = ONES * 0x80;
+    let quote = word ^ (ONES * b'"' as usize);
+    let backslash = word ^ (ONES * b'\\' as usize);
+    let below = word.wrapping_sub(ONES * 0x20) & !word
+        | quote.wrapping_sub(ONES) & !quote
+        | backslash.wrapping_sub(ONES) & !backslash;
+    match below & HIGHS {
+        0 => None,
+        marks => Some((marks.trailing_zeros() / u8::BITS) as usize),
     }
 }
 
@@ -291,6 +330,30 @@ impl Nesting {
             None
         } else {
             Some(self.objects & 1 == 1)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_special_byte_of_a_word_is_found() {
+        const LEN: usize = size_of::<usize>();
+        for byte in 0..=u8::MAX {
+            for neighbour in [0, b'!', b'"', b'#', b'a', 0x7F, 0x80, 0xFF] {
+                for place in 0..LEN {
+                    let mut word = [b'a'; LEN];
+                    word[place..].fill(neighbour);
+                    word[place] = byte;
+                    assert_eq!(
+                        first_special(usize::from_le_bytes(word)),
+                        word.iter().position(|&byte| is_special(byte)),
+                        "{word:x?}"
+                    );
+                }
+            }
         }
     }
 }

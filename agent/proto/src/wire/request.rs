@@ -22,7 +22,8 @@ impl StepTimeout {
 
     /// A timer of at least `time`, in whole minutes within the service's limits.
     pub fn at_least(time: Duration) -> Self {
-        let minutes = time.as_millis().div_ceil(60_000);
+        let part = u64::from(time.subsec_nanos() > 0);
+        let minutes = time.as_secs().saturating_add(part).div_ceil(60);
         let minutes = i16::try_from(minutes).unwrap_or(Self::MINUTES_MAX);
         Self(minutes.clamp(1, Self::MINUTES_MAX))
     }
@@ -154,6 +155,9 @@ fn write_step_timeout(object: &mut ObjectWriter<'_>, timeout: Option<StepTimeout
 mod tests {
     use std::string::String;
 
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
 
     fn token() -> ClientToken {
@@ -256,5 +260,40 @@ mod tests {
         assert_eq!(minutes(60), 1);
         assert_eq!(minutes(61), 2);
         assert_eq!(minutes(u64::MAX), 10_080);
+        assert_eq!(StepTimeout::at_least(Duration::from_millis(60_001)).0, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn serde_json_reads_back_what_an_update_says(
+            token in "[a-zA-Z0-9:_-]{1,64}",
+            pairs in prop::collection::btree_map("[a-z]{1,4}", "\\PC{1,20}", 0..=10),
+            expected_version: Option<i64>,
+            execution_number: Option<i64>,
+        ) {
+            let mut details = StatusDetails::<2048>::new();
+            for (key, value) in &pairs {
+                details.insert(key, value).unwrap();
+            }
+            let token = ClientToken::parse(&token).unwrap();
+            let update = Update {
+                client_token: &token,
+                status: Status::Failed,
+                status_details: Some(&details),
+                expected_version,
+                execution_number,
+                step_timeout: None,
+                include_job_execution_state: false,
+                include_job_document: false,
+            };
+            let mut buffer = [0; 4096];
+            let len = update.write(&mut buffer).unwrap();
+            let read: Value = serde_json::from_slice(&buffer[..len]).unwrap();
+            prop_assert_eq!(&read["clientToken"], token.as_str());
+            prop_assert_eq!(read.get("expectedVersion").and_then(Value::as_i64), expected_version);
+            prop_assert_eq!(read.get("executionNumber").and_then(Value::as_i64), execution_number);
+            let sent: std::collections::BTreeMap<&str, &str> = details.iter().collect();
+            prop_assert_eq!(&read["statusDetails"], &serde_json::json!(sent));
+        }
     }
 }
