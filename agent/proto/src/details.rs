@@ -1,8 +1,6 @@
 //! Status details: the service's limits enforced on insert.
 
-use core::ops::Range;
-
-use heapless::Vec;
+use heapless::String;
 
 /// Most pairs that the service takes (AWS general reference, `iot_device_management` quotas).
 pub const PAIRS_MAX: usize = 10;
@@ -10,9 +8,6 @@ pub const PAIRS_MAX: usize = 10;
 pub const KEY_LEN_MAX: usize = 128;
 /// Most characters of a value; counted in UTF-16 units, the stricter reading of the quota.
 pub const VALUE_CHARS_MAX: usize = 1024;
-
-/// Bytes in front of each pair.
-const HEADER_LEN: usize = 3;
 
 /// Why a pair is not taken.
 #[non_exhaustive]
@@ -29,33 +24,46 @@ pub enum DetailsError {
     TooManyPairs,
 }
 
-/// Up to ten pairs in `BYTES` bytes.
+/// Up to ten pairs in `BYTES` bytes, two of which each pair takes for itself.
 ///
 /// Values are made to fit on insert, since one bad value makes the service refuse the whole update: control characters become
 /// blanks, an empty value becomes `-`, a long one is cut at a character's edge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatusDetails<const BYTES: usize> {
-    packed: Vec<u8, BYTES>,
+    /// `key=value` lines: a key holds no `=`, a value that was made to fit no line feed.
+    packed: String<BYTES>,
 }
 
 impl<const BYTES: usize> StatusDetails<BYTES> {
     /// No pairs.
     pub const fn new() -> Self {
-        Self { packed: Vec::new() }
+        Self {
+            packed: String::new(),
+        }
     }
 
     /// Sets `key` to `value`, made to fit; replaces the value that the key had. On an error nothing has changed.
     pub fn insert(&mut self, key: &str, value: &str) -> Result<(), DetailsError> {
         check_key(key)?;
-        let found = self.pairs().find(|pair| pair.key == key);
-        if found.is_none() && self.pairs().count() == PAIRS_MAX {
-            return Err(DetailsError::TooManyPairs);
+        let mut changed = Self::new();
+        let mut count = 0;
+        let mut found = false;
+        for (known, old) in self.iter() {
+            count += 1;
+            if known == key {
+                found = true;
+                changed.push(key, value)?;
+            } else {
+                changed.push(known, old)?;
+            }
         }
-        let place = found.map_or(self.packed.len()..self.packed.len(), |pair| pair.place);
-        let value_len = fit(value).map(char::len_utf8).sum::<usize>();
-        self.open_gap(place.clone(), HEADER_LEN + key.len() + value_len)?;
-        let gap = self.packed.get_mut(place.start..).unwrap_or_default();
-        write_pair(gap, key, value_len, fit(value));
+        if !found {
+            if count == PAIRS_MAX {
+                return Err(DetailsError::TooManyPairs);
+            }
+            changed.push(key, value)?;
+        }
+        *self = changed;
         Ok(())
     }
 
@@ -67,7 +75,7 @@ impl<const BYTES: usize> StatusDetails<BYTES> {
 
     /// The pairs, in the order of their first insert.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.pairs().map(|pair| (pair.key, pair.value))
+        Pairs { rest: &self.packed }
     }
 
     /// Whether there are no pairs.
@@ -75,81 +83,37 @@ impl<const BYTES: usize> StatusDetails<BYTES> {
         self.packed.is_empty()
     }
 
-    fn pairs(&self) -> Pairs<'_> {
-        Pairs {
-            packed: &self.packed,
-            at: 0,
+    /// Appends a pair. Fitting a value that fits changes nothing.
+    fn push(&mut self, key: &str, value: &str) -> Result<(), DetailsError> {
+        let full = |_| DetailsError::Full;
+        self.packed.push_str(key).map_err(full)?;
+        self.packed.push('=').map_err(full)?;
+        for c in fit(value) {
+            self.packed.push(c).map_err(full)?;
         }
-    }
-
-    /// Makes `place` `len` bytes long, moving what follows.
-    fn open_gap(&mut self, place: Range<usize>, len: usize) -> Result<(), DetailsError> {
-        let old = self.packed.len();
-        let new = old - place.len() + len;
-        if new > BYTES {
-            return Err(DetailsError::Full);
-        }
-        let _ = self.packed.resize(new.max(old), 0);
-        self.packed.copy_within(place.end..old, place.start + len);
-        self.packed.truncate(new);
-        Ok(())
+        self.packed.push('\n').map_err(full)
     }
 }
 
-/// A pair and the bytes that it takes.
-struct Pair<'a> {
-    key: &'a str,
-    value: &'a str,
-    place: Range<usize>,
-}
-
-/// The pairs as packed: the key's length in a byte, the value's in two, then both.
 struct Pairs<'a> {
-    packed: &'a [u8],
-    at: usize,
+    rest: &'a str,
 }
 
 impl<'a> Iterator for Pairs<'a> {
-    type Item = Pair<'a>;
+    type Item = (&'a str, &'a str);
 
-    fn next(&mut self) -> Option<Pair<'a>> {
-        let (header, rest) = self
-            .packed
-            .get(self.at..)?
-            .split_first_chunk::<HEADER_LEN>()?;
-        let [key_len, high, low] = *header;
-        let value_len = u16::from_be_bytes([high, low]);
-        let (key, rest) = rest.split_at_checked(key_len.into())?;
-        let value = rest.get(..value_len.into())?;
-        let start = self.at;
-        self.at += HEADER_LEN + key.len() + value.len();
-        Some(Pair {
-            key: str::from_utf8(key).ok()?,
-            value: str::from_utf8(value).ok()?,
-            place: start..self.at,
-        })
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, rest) = cut(self.rest, b'=')?;
+        let (value, rest) = cut(rest, b'\n')?;
+        self.rest = rest;
+        Some((key, value))
     }
 }
 
-fn write_pair(gap: &mut [u8], key: &str, value_len: usize, value: impl Iterator<Item = char>) {
-    // Limits on both lengths are far below those of the header.
-    let key_len = u8::try_from(key.len()).unwrap_or_default();
-    let [high, low] = u16::try_from(value_len).unwrap_or_default().to_be_bytes();
-    let Some((header, rest)) = gap.split_first_chunk_mut::<HEADER_LEN>() else {
-        return;
-    };
-    *header = [key_len, high, low];
-    let Some((place, mut rest)) = rest.split_at_mut_checked(key.len()) else {
-        return;
-    };
-    place.copy_from_slice(key.as_bytes());
-    for c in value {
-        let Some((place, behind)) = rest.split_at_mut_checked(c.len_utf8()) else {
-            return;
-        };
-        c.encode_utf8(place);
-        rest = behind;
-    }
+/// What stands before the first `mark`, and what behind it.
+fn cut(text: &str, mark: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == mark)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 fn check_key(key: &str) -> Result<(), DetailsError> {
@@ -190,14 +154,14 @@ fn is_other(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::string::String;
+    use std::string::String as StdString;
     use std::vec::Vec;
 
     use proptest::prelude::*;
 
     use super::*;
 
-    fn fitted(value: &str) -> String {
+    fn fitted(value: &str) -> StdString {
         let mut details = StatusDetails::<8192>::new();
         details.insert("k", value).unwrap();
         details.value("k").unwrap().into()
@@ -272,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_pair_that_does_not_fit_changes_nothing() {
-        let mut details = StatusDetails::<10>::new();
+        let mut details = StatusDetails::<9>::new();
         details.insert("a", "123456").unwrap();
         assert_eq!(details.insert("a", "1234567"), Err(DetailsError::Full));
         assert_eq!(details.insert("b", "1"), Err(DetailsError::Full));
@@ -285,7 +249,7 @@ mod tests {
             inserts in prop::collection::vec(("[a-e]{1,2}", "[ -~é]{0,12}"), 0..40),
         ) {
             let mut details = StatusDetails::<96>::new();
-            let mut model: Vec<(String, String)> = Vec::new();
+            let mut model: Vec<(StdString, StdString)> = Vec::new();
             for (key, value) in inserts {
                 if details.insert(&key, &value).is_ok() {
                     let value = if value.is_empty() { "-".into() } else { value };
@@ -294,14 +258,14 @@ mod tests {
                         None => model.push((key, value)),
                     }
                 }
-                let pairs: Vec<(String, String)> =
+                let pairs: Vec<(StdString, StdString)> =
                     details.iter().map(|(k, v)| (k.into(), v.into())).collect();
                 prop_assert_eq!(&pairs, &model);
             }
         }
 
         #[test]
-        fn every_value_becomes_one_that_the_service_takes(value: String) {
+        fn every_value_becomes_one_that_the_service_takes(value: StdString) {
             let value = fitted(&value);
             prop_assert!((1..=1024).contains(&value.encode_utf16().count()));
             prop_assert!(!value.chars().any(char::is_control));

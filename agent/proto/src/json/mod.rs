@@ -7,7 +7,7 @@
 use core::fmt;
 use core::ops::Range;
 
-pub use text::{BufferTooSmall, Chars, JsonStr};
+pub use text::{BufferTooSmall, JsonStr};
 
 use number::number;
 use scan::Scanner;
@@ -40,9 +40,10 @@ pub enum JsonError {
 /// One value that stands in a checked text.
 #[derive(Clone, Copy)]
 pub struct Json<'a> {
-    text: &'a str,
+    /// The value as it stands, without blanks around it.
+    raw: &'a str,
+    /// Where it stands in the whole text.
     start: usize,
-    end: usize,
 }
 
 /// The type of a value.
@@ -80,23 +81,22 @@ impl<'a> Json<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
         let text = core::str::from_utf8(bytes)
             .map_err(|error| JsonError::Encoding(error.valid_up_to()))?;
-        let (start, end) = scan::check(text)?;
-        Ok(Self { text, start, end })
+        scan::check(text)
     }
 
     /// The value as it stands in the text.
-    pub fn raw(&self) -> &'a str {
-        self.text.get(self.start..self.end).unwrap_or_default()
+    pub const fn raw(&self) -> &'a str {
+        self.raw
     }
 
     /// Where in the bytes given to [`Json::parse`] the value stands.
-    pub fn range(&self) -> Range<usize> {
-        self.start..self.end
+    pub const fn range(&self) -> Range<usize> {
+        self.start..self.start + self.raw.len()
     }
 
     /// The value's type.
     pub fn kind(&self) -> Kind {
-        match self.text.as_bytes().get(self.start) {
+        match self.raw.as_bytes().first() {
             Some(b'[') => Kind::Array,
             Some(b'{') => Kind::Object,
             Some(b'"') => Kind::Text,
@@ -118,13 +118,13 @@ impl<'a> Json<'a> {
 
     /// The value as a string.
     pub fn as_text(&self) -> Option<JsonStr<'a>> {
-        let inner = self.raw().strip_prefix('"')?.strip_suffix('"')?;
+        let inner = self.raw.strip_prefix('"')?.strip_suffix('"')?;
         Some(JsonStr(inner))
     }
 
     /// The value as a truth value.
     pub fn as_bool(&self) -> Option<bool> {
-        match self.raw() {
+        match self.raw {
             "true" => Some(true),
             "false" => Some(false),
             _ => None,
@@ -133,14 +133,14 @@ impl<'a> Json<'a> {
 
     /// The value as a whole number, however it is spelled (`7`, `7.0`, `1.7e9`).
     pub fn as_i64(&self) -> Option<i64> {
-        number(self.raw())
+        number(self.raw)
             .filter(|number| number.exact)
             .map(|number| number.whole)
     }
 
     /// The value as a number without its fraction.
     pub fn as_i64_truncated(&self) -> Option<i64> {
-        number(self.raw()).map(|number| number.whole)
+        number(self.raw).map(|number| number.whole)
     }
 }
 
@@ -176,7 +176,31 @@ impl<'a> Object<'a> {
 
     /// The member of that name; the last one if there are several.
     pub fn member(&self, name: &str) -> Option<Json<'a>> {
-        self.named(name).last()
+        let [found] = self.pick([name]);
+        found
+    }
+
+    /// The members of these names, found in one walk.
+    pub fn pick<const N: usize>(&self, names: [&str; N]) -> [Option<Json<'a>>; N] {
+        let mut found = [None; N];
+        self.pick_into(&names, &mut found);
+        found
+    }
+
+    // Apart from `pick`, so that its code exists once and not for every N.
+    fn pick_into(&self, names: &[&str], found: &mut [Option<Json<'a>>]) {
+        for (name, value) in self.members() {
+            let plain = name.as_plain();
+            let is = |wanted: &str| match plain {
+                Some(plain) => plain == wanted,
+                None => name == *wanted,
+            };
+            if let Some(index) = names.iter().position(|wanted| is(wanted))
+                && let Some(place) = found.get_mut(index)
+            {
+                *place = Some(value);
+            }
+        }
     }
 
     /// The only member of that name.

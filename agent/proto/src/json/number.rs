@@ -9,19 +9,32 @@ pub(super) struct Number {
 
 /// Reads the spelling of a checked number; none if it is another value or out of range.
 pub(super) fn number(raw: &str) -> Option<Number> {
-    let (negative, digits) = match raw.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, raw),
-    };
-    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
+    let (negative, digits) = sign(raw);
+    if !digits.as_bytes().first()?.is_ascii_digit() {
         return None;
     }
-    let (digits, exponent) = match digits.split_once(['e', 'E']) {
-        Some((digits, exponent)) => (digits, power(exponent)),
-        None => (digits, 0),
-    };
-    let decimal = Decimal::read(digits, exponent);
-    let (magnitude, exact) = decimal.whole()?;
+    let mantissa_len = position(digits, |byte| matches!(byte, b'e' | b'E'));
+    let (mantissa, exponent) = digits.split_at_checked(mantissa_len)?;
+    let integer_len = position(mantissa, |byte| byte == b'.');
+    // How many digits stand before the point once the exponent has moved it.
+    let mut integers = i32::try_from(integer_len)
+        .ok()?
+        .saturating_add(power(exponent));
+    let mut magnitude = 0_u64;
+    let mut exact = true;
+    for digit in mantissa.bytes().filter(u8::is_ascii_digit) {
+        let digit = digit - b'0';
+        if integers > 0 {
+            magnitude = magnitude.checked_mul(10)?.checked_add(digit.into())?;
+            integers -= 1;
+        } else {
+            exact &= digit == 0;
+        }
+    }
+    while integers > 0 && magnitude > 0 {
+        magnitude = magnitude.checked_mul(10)?;
+        integers -= 1;
+    }
     let whole = if negative {
         0_i64.checked_sub_unsigned(magnitude)?
     } else {
@@ -30,12 +43,10 @@ pub(super) fn number(raw: &str) -> Option<Number> {
     Some(Number { whole, exact })
 }
 
-/// An exponent, held within bounds that no length of a message can make matter.
-fn power(text: &str) -> i32 {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
+/// What an exponent (`e+7`, or nothing) moves the point by, within bounds that no length of a message can reach.
+fn power(exponent: &str) -> i32 {
+    let marked = exponent.get(1..).unwrap_or_default();
+    let (negative, digits) = sign(marked.strip_prefix('+').unwrap_or(marked));
     let magnitude = digits.bytes().fold(0_i32, |power, digit| {
         power
             .saturating_mul(10)
@@ -44,59 +55,16 @@ fn power(text: &str) -> i32 {
     if negative { -magnitude } else { magnitude }
 }
 
-/// `significand` × 10 to the `power`.
-struct Decimal {
-    significand: u64,
-    power: i32,
-    /// Whether digits other than zero did not fit.
-    rounded: bool,
+fn sign(text: &str) -> (bool, &str) {
+    match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    }
 }
 
-impl Decimal {
-    /// Below this another digit fits.
-    const ROOM: u64 = u64::MAX / 10;
-
-    fn read(digits: &str, power: i32) -> Self {
-        let mut decimal = Self {
-            significand: 0,
-            power,
-            rounded: false,
-        };
-        let mut fraction = false;
-        for byte in digits.bytes() {
-            if byte == b'.' {
-                fraction = true;
-                continue;
-            }
-            decimal.push(byte.wrapping_sub(b'0'), fraction);
-        }
-        decimal
-    }
-
-    fn push(&mut self, digit: u8, fraction: bool) {
-        if self.significand < Self::ROOM {
-            self.significand = self.significand * 10 + u64::from(digit);
-            self.power = self.power.saturating_sub(i32::from(fraction));
-        } else {
-            self.rounded |= digit != 0;
-            self.power = self.power.saturating_add(i32::from(!fraction));
-        }
-    }
-
-    /// The number without its fraction, and whether there was none; none if it is out of range.
-    fn whole(mut self) -> Option<(u64, bool)> {
-        while self.power > 0 && self.significand > 0 {
-            self.significand = self.significand.checked_mul(10)?;
-            self.power -= 1;
-        }
-        let mut exact = !self.rounded;
-        while self.power < 0 && self.significand > 0 {
-            exact &= self.significand.is_multiple_of(10);
-            self.significand /= 10;
-            self.power += 1;
-        }
-        Some((self.significand, exact))
-    }
+/// Where the first such byte stands, or the end.
+fn position(text: &str, wanted: impl Fn(u8) -> bool) -> usize {
+    text.bytes().position(wanted).unwrap_or(text.len())
 }
 
 #[cfg(test)]

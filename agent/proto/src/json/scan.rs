@@ -2,17 +2,21 @@
 
 use super::{DEPTH_MAX, Json, JsonError};
 
-/// Checks that `text` is one value; where it stands.
-pub(super) fn check(text: &str) -> Result<(usize, usize), JsonError> {
-    let mut scanner = Scanner { text, at: 0 };
+/// Checks that `text` is one value.
+pub(super) fn check(text: &str) -> Result<Json<'_>, JsonError> {
+    let mut scanner = Scanner {
+        text,
+        at: 0,
+        base: 0,
+    };
     scanner.skip_blanks();
     let start = scanner.at;
     scanner.check_value()?;
-    let end = scanner.at;
+    let value = scanner.since(start);
     scanner.skip_blanks();
     match scanner.peek() {
         Some(_) => Err(JsonError::Syntax(scanner.at)),
-        None => Ok((start, end)),
+        None => Ok(value),
     }
 }
 
@@ -21,14 +25,25 @@ pub(super) fn check(text: &str) -> Result<(usize, usize), JsonError> {
 pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// Where `text` stands in the whole text.
+    base: usize,
 }
 
 impl<'a> Scanner<'a> {
     /// Behind the bracket that opens `container`.
     pub(super) const fn inside(container: &Json<'a>) -> Self {
         Self {
-            text: container.text,
-            at: container.start + 1,
+            text: container.raw,
+            at: 1,
+            base: container.start,
+        }
+    }
+
+    /// The value between `start` and here.
+    fn since(&self, start: usize) -> Json<'a> {
+        Json {
+            raw: self.text.get(start..self.at).unwrap_or_default(),
+            start: self.base + start,
         }
     }
 
@@ -60,11 +75,31 @@ impl<'a> Scanner<'a> {
     }
 
     fn skip_while(&mut self, class: impl Fn(u8) -> bool) -> usize {
-        let start = self.at;
-        while self.peek().is_some_and(&class) {
-            self.at += 1;
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let len = rest
+            .iter()
+            .position(|&byte| !class(byte))
+            .unwrap_or(rest.len());
+        self.at += len;
+        len
+    }
+
+    /// Steps over the part of a string that says what it spells, a word at a time: strings are most of a message.
+    fn skip_plain(&mut self) {
+        let mut rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        while let Some((word, behind)) = rest.split_first_chunk() {
+            match first_special(usize::from_le_bytes(*word)) {
+                Some(index) => {
+                    self.at += index;
+                    return;
+                }
+                None => {
+                    self.at += word.len();
+                    rest = behind;
+                }
+            }
         }
-        self.at - start
+        self.skip_while(|byte| !is_special(byte));
     }
 
     fn skip_blanks(&mut self) {
@@ -145,11 +180,11 @@ impl<'a> Scanner<'a> {
 
     fn check_string(&mut self) -> Result<(), JsonError> {
         loop {
+            self.skip_plain();
             match self.take()? {
                 b'"' => return Ok(()),
                 b'\\' => self.check_escape()?,
-                0..0x20 => return Err(self.syntax_before()),
-                _ => {}
+                _ => return Err(self.syntax_before()),
             }
         }
     }
@@ -205,11 +240,7 @@ impl<'a> Scanner<'a> {
         self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':'));
         let start = self.at;
         self.skip_value()?;
-        Some(Json {
-            text: self.text,
-            start,
-            end: self.at,
-        })
+        Some(self.since(start))
     }
 
     fn skip_value(&mut self) -> Option<()> {
@@ -225,11 +256,9 @@ impl<'a> Scanner<'a> {
                     depth = depth.checked_sub(1)?;
                     self.at += 1;
                 }
-                b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
+                _ if depth > 0 => self.at += 1,
                 _ => {
-                    self.skip_while(|byte| {
-                        matches!(byte, b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
-                    });
+                    self.skip_while(|byte| !matches!(byte, 0..=b' ' | b',' | b']' | b'}'));
                 }
             }
             if depth == 0 {
@@ -240,16 +269,36 @@ impl<'a> Scanner<'a> {
 
     /// On the opening quote.
     fn skip_string(&mut self) -> Option<()> {
+        self.at += 1;
         loop {
+            self.skip_plain();
             self.at += 1;
-            match self.peek()? {
-                b'"' => break,
-                b'\\' => self.at += 1,
-                _ => {}
+            match self.text.as_bytes().get(self.at - 1)? {
+                b'"' => return Some(()),
+                _ => self.at += 1,
             }
         }
-        self.at += 1;
-        Some(())
+    }
+}
+
+/// Whether a string does not simply go on behind this byte.
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, 0..0x20 | b'"' | b'\\')
+}
+
+/// The first byte of a little-endian `word` that [is special](is_special). ("Bit Twiddling Hacks", S. E. Anderson: a borrow can
+/// only mark bytes behind the first one.)
+const fn first_special(word: usize) -> Option<usize> {
+    const ONES: usize = usize::MAX / 0xFF;
+    const HIGHS: usize = ONES * 0x80;
+    let quote = word ^ (ONES * b'"' as usize);
+    let backslash = word ^ (ONES * b'\\' as usize);
+    let below = word.wrapping_sub(ONES * 0x20) & !word
+        | quote.wrapping_sub(ONES) & !quote
+        | backslash.wrapping_sub(ONES) & !backslash;
+    match below & HIGHS {
+        0 => None,
+        marks => Some((marks.trailing_zeros() / u8::BITS) as usize),
     }
 }
 
@@ -281,6 +330,30 @@ impl Nesting {
             None
         } else {
             Some(self.objects & 1 == 1)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_special_byte_of_a_word_is_found() {
+        const LEN: usize = size_of::<usize>();
+        for byte in 0..=u8::MAX {
+            for neighbour in [0, b'!', b'"', b'#', b'a', 0x7F, 0x80, 0xFF] {
+                for place in 0..LEN {
+                    let mut word = [b'a'; LEN];
+                    word[place..].fill(neighbour);
+                    word[place] = byte;
+                    assert_eq!(
+                        first_special(usize::from_le_bytes(word)),
+                        word.iter().position(|&byte| is_special(byte)),
+                        "{word:x?}"
+                    );
+                }
+            }
         }
     }
 }

@@ -9,29 +9,43 @@ pub struct JsonStr<'a>(pub(super) &'a str);
 impl<'a> JsonStr<'a> {
     /// The string itself if it is spelled without escapes.
     pub fn as_plain(&self) -> Option<&'a str> {
-        (!self.0.as_bytes().contains(&b'\\')).then_some(self.0)
+        let escaped = self.0.bytes().any(|byte| byte == b'\\');
+        (!escaped).then_some(self.0)
     }
 
     /// What the string says. A lone surrogate becomes U+FFFD.
-    pub fn chars(&self) -> Chars<'a> {
-        Chars(self.0.chars())
+    pub fn chars(&self) -> impl Iterator<Item = char> + use<'a> {
+        self.pieces().flat_map(|piece| {
+            let (plain, resolved) = match piece {
+                Piece::Plain(plain) => (plain, None),
+                Piece::Resolved(c) => ("", Some(c)),
+            };
+            plain.chars().chain(resolved)
+        })
     }
 
     /// What the string says, in `buffer`.
     pub fn write_into<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, BufferTooSmall> {
         let given = buffer.len();
         let mut needed = 0;
-        for c in self.chars() {
-            let end = needed + c.len_utf8();
+        for piece in self.pieces() {
+            let mut utf8 = [0; 4];
+            let text = match piece {
+                Piece::Plain(plain) => plain,
+                Piece::Resolved(c) => c.encode_utf8(&mut utf8),
+            };
+            let end = needed + text.len();
             if let Some(place) = buffer.get_mut(needed..end) {
-                c.encode_utf8(place);
+                for (to, from) in place.iter_mut().zip(text.bytes()) {
+                    *to = from;
+                }
             }
             needed = end;
         }
         let written = buffer
             .get(..needed)
             .ok_or(BufferTooSmall { needed, given })?;
-        Ok(core::str::from_utf8(written).unwrap_or_default())
+        Ok(str::from_utf8(written).unwrap_or_default())
     }
 
     /// What the string says: borrowed if it is spelled without escapes, else written into `buffer`.
@@ -49,20 +63,35 @@ impl<'a> JsonStr<'a> {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    const fn pieces(&self) -> Pieces<'a> {
+        Pieces { rest: self.0 }
+    }
 }
 
 impl PartialEq<str> for JsonStr<'_> {
     fn eq(&self, other: &str) -> bool {
-        match self.as_plain() {
-            Some(plain) => plain == other,
-            None => self.chars().eq(other.chars()),
+        let mut rest = other;
+        for piece in self.pieces() {
+            let behind = match piece {
+                Piece::Plain(plain) => rest.strip_prefix(plain),
+                Piece::Resolved(c) => rest.strip_prefix(c),
+            };
+            match behind {
+                Some(behind) => rest = behind,
+                None => return false,
+            }
         }
+        rest.is_empty()
     }
 }
 
 impl fmt::Display for JsonStr<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.chars().try_for_each(|c| fmt::Write::write_char(f, c))
+        self.pieces().try_for_each(|piece| match piece {
+            Piece::Plain(plain) => f.write_str(plain),
+            Piece::Resolved(c) => fmt::Write::write_char(f, c),
+        })
     }
 }
 
@@ -83,55 +112,68 @@ pub struct BufferTooSmall {
     pub given: usize,
 }
 
-/// The characters of a [`JsonStr`].
-#[derive(Debug, Clone)]
-pub struct Chars<'a>(core::str::Chars<'a>);
+/// A part of a string.
+enum Piece<'a> {
+    /// Says what it spells.
+    Plain(&'a str),
+    /// What an escape says.
+    Resolved(char),
+}
 
-impl Chars<'_> {
-    fn escape(&mut self) -> Option<char> {
-        Some(match self.0.next()? {
-            'b' => '\u{8}',
-            'f' => '\u{c}',
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            'u' => self.unicode(),
-            itself => itself,
-        })
-    }
+struct Pieces<'a> {
+    rest: &'a str,
+}
 
-    fn unicode(&mut self) -> char {
-        let unit = self.unit();
-        if (0xD800..0xDC00).contains(&unit) {
-            let mut ahead = self.clone();
-            if ahead.0.next() == Some('\\') && ahead.0.next() == Some('u') {
-                let low = ahead.unit();
-                if (0xDC00..0xE000).contains(&low) {
-                    *self = ahead;
-                    let code = 0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-                    return char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-                }
-            }
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        if let Some(escape) = self.rest.strip_prefix('\\') {
+            let (c, rest) = resolve(escape)?;
+            self.rest = rest;
+            return Some(Piece::Resolved(c));
         }
-        char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)
-    }
-
-    fn unit(&mut self) -> u32 {
-        self.0.by_ref().take(4).fold(0, |unit, c| {
-            (unit << 4) | c.to_digit(16).unwrap_or_default()
-        })
+        let backslash = self.rest.bytes().position(|byte| byte == b'\\');
+        let end = backslash.unwrap_or(self.rest.len());
+        let (plain, rest) = self.rest.split_at_checked(end)?;
+        self.rest = rest;
+        (!plain.is_empty()).then_some(Piece::Plain(plain))
     }
 }
 
-impl Iterator for Chars<'_> {
-    type Item = char;
+/// What an escape says, from behind its backslash, and what follows it.
+fn resolve(escape: &str) -> Option<(char, &str)> {
+    let (letter, rest) = escape.split_at_checked(1)?;
+    let c = match letter {
+        "b" => '\u{8}',
+        "f" => '\u{c}',
+        "n" => '\n',
+        "r" => '\r',
+        "t" => '\t',
+        "u" => return resolve_unicode(rest),
+        itself => itself.chars().next()?,
+    };
+    Some((c, rest))
+}
 
-    fn next(&mut self) -> Option<char> {
-        match self.0.next()? {
-            '\\' => self.escape(),
-            c => Some(c),
-        }
+fn resolve_unicode(digits: &str) -> Option<(char, &str)> {
+    let (unit, rest) = code_unit(digits)?;
+    if (0xD800..0xDC00).contains(&unit)
+        && let Some((low, rest)) = rest.strip_prefix("\\u").and_then(code_unit)
+        && (0xDC00..0xE000).contains(&low)
+    {
+        let code = 0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
+        return Some((char::from_u32(code)?, rest));
     }
+    Some((
+        char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER),
+        rest,
+    ))
+}
+
+fn code_unit(digits: &str) -> Option<(u32, &str)> {
+    let (digits, rest) = digits.split_at_checked(4)?;
+    Some((u32::from_str_radix(digits, 16).ok()?, rest))
 }
 
 #[cfg(test)]

@@ -8,8 +8,6 @@ use crate::time::Seconds;
 use crate::wire::response::MessageError;
 use crate::wire::status::Status;
 
-/// Longest name of a member that is read (`approximateSecondsBeforeTimedOut`).
-pub(super) const MEMBER_LEN_MAX: usize = 32;
 /// Longest spelling of a status that is known.
 const STATUS_LEN_MAX: usize = 16;
 
@@ -44,31 +42,41 @@ impl<'a> Execution<'a> {
         let Some(object) = value.as_object().filter(|object| !object.is_empty()) else {
             return Ok(None);
         };
-        let common = Summary::read(object)?;
-        let mut execution = Self {
-            job_id: common.job_id,
-            execution_number: common.execution_number,
-            version_number: common.version_number,
-            status: Status::Unknown,
-            status_details: None,
-            queued_at: common.queued_at,
-            started_at: common.started_at,
-            last_updated_at: common.last_updated_at,
-            seconds_before_timed_out: None,
-            job_document: None,
-        };
-        for (name, value) in object.members() {
-            match name.resolve(&mut [0; MEMBER_LEN_MAX]).unwrap_or_default() {
-                "approximateSecondsBeforeTimedOut" => {
-                    execution.seconds_before_timed_out = value.as_i64_truncated();
-                }
-                "jobDocument" => execution.job_document = JobDocument::read(value),
-                "status" => execution.status = status(value),
-                "statusDetails" => execution.status_details = DetailsView::read(value),
-                _ => {}
-            }
-        }
-        Ok(Some(execution))
+        let [
+            job_id,
+            execution_number,
+            version_number,
+            queued,
+            started,
+            updated,
+            timer,
+            document,
+            now,
+            details,
+        ] = object.pick([
+            "jobId",
+            "executionNumber",
+            "versionNumber",
+            "queuedAt",
+            "startedAt",
+            "lastUpdatedAt",
+            "approximateSecondsBeforeTimedOut",
+            "jobDocument",
+            "status",
+            "statusDetails",
+        ]);
+        Ok(Some(Self {
+            job_id: job(job_id)?,
+            execution_number: whole(execution_number),
+            version_number: whole(version_number),
+            status: status(now),
+            status_details: details.and_then(DetailsView::read),
+            queued_at: seconds(queued),
+            started_at: seconds(started),
+            last_updated_at: seconds(updated),
+            seconds_before_timed_out: timer.and_then(|value| value.as_i64_truncated()),
+            job_document: document.and_then(JobDocument::read),
+        }))
     }
 }
 
@@ -90,32 +98,29 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads the members that a summary and an execution share.
     fn read(object: Object<'_>) -> Result<Self, MessageError> {
-        let mut job_id = None;
-        let mut execution_number = None;
-        let mut version_number = None;
-        let mut queued_at = None;
-        let mut started_at = None;
-        let mut last_updated_at = None;
-        for (name, value) in object.members() {
-            match name.resolve(&mut [0; MEMBER_LEN_MAX]).unwrap_or_default() {
-                "executionNumber" => execution_number = value.as_i64(),
-                "jobId" => job_id = value.as_text(),
-                "lastUpdatedAt" => last_updated_at = seconds(value),
-                "queuedAt" => queued_at = seconds(value),
-                "startedAt" => started_at = seconds(value),
-                "versionNumber" => version_number = value.as_i64(),
-                _ => {}
-            }
-        }
-        Ok(Self {
-            job_id: job(job_id.ok_or(MessageError::NoJobId)?).map_err(MessageError::JobId)?,
+        let [
+            job_id,
             execution_number,
             version_number,
-            queued_at,
-            started_at,
-            last_updated_at,
+            queued,
+            started,
+            updated,
+        ] = object.pick([
+            "jobId",
+            "executionNumber",
+            "versionNumber",
+            "queuedAt",
+            "startedAt",
+            "lastUpdatedAt",
+        ]);
+        Ok(Self {
+            job_id: job(job_id)?,
+            execution_number: whole(execution_number),
+            version_number: whole(version_number),
+            queued_at: seconds(queued),
+            started_at: seconds(started),
+            last_updated_at: seconds(updated),
         })
     }
 }
@@ -134,12 +139,11 @@ pub struct ExecutionState<'a> {
 impl<'a> ExecutionState<'a> {
     pub(super) fn read(value: Json<'a>) -> Option<Self> {
         let object = value.as_object().filter(|object| !object.is_empty())?;
+        let [now, details, version] = object.pick(["status", "statusDetails", "versionNumber"]);
         Some(Self {
-            status: object.member("status").map_or(Status::Unknown, status),
-            status_details: object.member("statusDetails").and_then(DetailsView::read),
-            version_number: object
-                .member("versionNumber")
-                .and_then(|value| value.as_i64()),
+            status: status(now),
+            status_details: details.and_then(DetailsView::read),
+            version_number: whole(version),
         })
     }
 }
@@ -216,25 +220,30 @@ impl<'a> JobDocument<'a> {
     }
 }
 
-pub(super) fn seconds(value: Json<'_>) -> Option<Seconds> {
-    value.as_i64_truncated().map(Seconds::from_service)
+pub(super) fn seconds(value: Option<Json<'_>>) -> Option<Seconds> {
+    value?.as_i64_truncated().map(Seconds::from_service)
 }
 
-fn status(value: Json<'_>) -> Status {
+fn whole(value: Option<Json<'_>>) -> Option<i64> {
+    value?.as_i64()
+}
+
+fn status(value: Option<Json<'_>>) -> Status {
     let mut buffer = [0; STATUS_LEN_MAX];
-    let text = value
-        .as_text()
-        .and_then(|text| text.resolve(&mut buffer).ok());
+    let text = value.and_then(|value| value.as_text()?.resolve(&mut buffer).ok());
     text.map_or(Status::Unknown, Status::parse)
 }
 
-fn job(text: JsonStr<'_>) -> Result<JobId, NameError> {
+fn job(value: Option<Json<'_>>) -> Result<JobId, MessageError> {
+    let text = value
+        .and_then(|value| value.as_text())
+        .ok_or(MessageError::NoJobId)?;
     let mut buffer = [0; JOB_ID_LEN_MAX];
-    let id = text
-        .resolve(&mut buffer)
+    text.resolve(&mut buffer)
         .map_err(|error| NameError::TooLong {
             len: error.needed,
             limit: JOB_ID_LEN_MAX,
-        })?;
-    JobId::parse(id)
+        })
+        .and_then(JobId::parse)
+        .map_err(MessageError::JobId)
 }

@@ -22,7 +22,8 @@ impl StepTimeout {
 
     /// A timer of at least `time`, in whole minutes within the service's limits.
     pub fn at_least(time: Duration) -> Self {
-        let minutes = time.as_millis().div_ceil(60_000);
+        let part = u64::from(time.subsec_nanos() > 0);
+        let minutes = time.as_secs().saturating_add(part).div_ceil(60);
         let minutes = i16::try_from(minutes).unwrap_or(Self::MINUTES_MAX);
         Self(minutes.clamp(1, Self::MINUTES_MAX))
     }
@@ -47,7 +48,7 @@ impl Describe<'_> {
             object.number("executionNumber", number);
         }
         object.bool("includeJobDocument", self.include_job_document);
-        object.text("clientToken", self.client_token.as_str());
+        object.word("clientToken", self.client_token.as_str());
         object.finish()
     }
 }
@@ -77,7 +78,7 @@ impl<const D: usize> Update<'_, D> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let mut object = ObjectWriter::new(buffer);
-        object.text("status", self.status.as_str());
+        object.word("status", self.status.as_str());
         write_details(&mut object, self.status_details);
         if let Some(version) = self.expected_version {
             object.number("expectedVersion", version);
@@ -92,7 +93,7 @@ impl<const D: usize> Update<'_, D> {
         if self.include_job_document {
             object.bool("includeJobDocument", true);
         }
-        object.text("clientToken", self.client_token.as_str());
+        object.word("clientToken", self.client_token.as_str());
         object.finish()
     }
 }
@@ -108,7 +109,7 @@ impl Pending<'_> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let mut object = ObjectWriter::new(buffer);
-        object.text("clientToken", self.client_token.as_str());
+        object.word("clientToken", self.client_token.as_str());
         object.finish()
     }
 }
@@ -130,7 +131,7 @@ impl<const D: usize> StartNext<'_, D> {
         let mut object = ObjectWriter::new(buffer);
         write_details(&mut object, self.status_details);
         write_step_timeout(&mut object, self.step_timeout);
-        object.text("clientToken", self.client_token.as_str());
+        object.word("clientToken", self.client_token.as_str());
         object.finish()
     }
 }
@@ -153,6 +154,9 @@ fn write_step_timeout(object: &mut ObjectWriter<'_>, timeout: Option<StepTimeout
 #[cfg(test)]
 mod tests {
     use std::string::String;
+
+    use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 
@@ -256,5 +260,40 @@ mod tests {
         assert_eq!(minutes(60), 1);
         assert_eq!(minutes(61), 2);
         assert_eq!(minutes(u64::MAX), 10_080);
+        assert_eq!(StepTimeout::at_least(Duration::from_millis(60_001)).0, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn serde_json_reads_back_what_an_update_says(
+            token in "[a-zA-Z0-9:_-]{1,64}",
+            pairs in prop::collection::btree_map("[a-z]{1,4}", "\\PC{1,20}", 0..=10),
+            expected_version: Option<i64>,
+            execution_number: Option<i64>,
+        ) {
+            let mut details = StatusDetails::<2048>::new();
+            for (key, value) in &pairs {
+                details.insert(key, value).unwrap();
+            }
+            let token = ClientToken::parse(&token).unwrap();
+            let update = Update {
+                client_token: &token,
+                status: Status::Failed,
+                status_details: Some(&details),
+                expected_version,
+                execution_number,
+                step_timeout: None,
+                include_job_execution_state: false,
+                include_job_document: false,
+            };
+            let mut buffer = [0; 4096];
+            let len = update.write(&mut buffer).unwrap();
+            let read: Value = serde_json::from_slice(&buffer[..len]).unwrap();
+            prop_assert_eq!(&read["clientToken"], token.as_str());
+            prop_assert_eq!(read.get("expectedVersion").and_then(Value::as_i64), expected_version);
+            prop_assert_eq!(read.get("executionNumber").and_then(Value::as_i64), execution_number);
+            let sent: std::collections::BTreeMap<&str, &str> = details.iter().collect();
+            prop_assert_eq!(&read["statusDetails"], &serde_json::json!(sent));
+        }
     }
 }

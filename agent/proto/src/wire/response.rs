@@ -7,9 +7,7 @@ use crate::json::{Json, JsonError, JsonStr, Object};
 use crate::names::NameError;
 use crate::time::Seconds;
 use crate::wire::error::ErrorCode;
-use crate::wire::execution::{
-    Execution, ExecutionState, JobDocument, MEMBER_LEN_MAX, Summaries, seconds,
-};
+use crate::wire::execution::{Execution, ExecutionState, JobDocument, Summaries, seconds};
 
 /// Longest spelling of a code that is known.
 const CODE_LEN_MAX: usize = 32;
@@ -46,20 +44,16 @@ pub struct Described<'a> {
 impl<'a> Described<'a> {
     /// Reads a payload.
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let mut message = Self {
-            client_token: None,
-            timestamp: None,
-            execution: None,
-        };
-        for (name, value) in open(payload)?.members() {
-            match name.resolve(&mut [0; MEMBER_LEN_MAX]).unwrap_or_default() {
-                "clientToken" => message.client_token = value.as_text(),
-                "execution" => message.execution = Execution::read(value)?,
-                "timestamp" => message.timestamp = seconds(value),
-                _ => {}
-            }
-        }
-        Ok(message)
+        let [token, timestamp, execution] =
+            open(payload)?.pick(["clientToken", "timestamp", "execution"]);
+        Ok(Self {
+            client_token: text(token),
+            timestamp: seconds(timestamp),
+            execution: match execution {
+                Some(value) => Execution::read(value)?,
+                None => None,
+            },
+        })
     }
 }
 
@@ -79,22 +73,14 @@ pub struct Updated<'a> {
 impl<'a> Updated<'a> {
     /// Reads a payload.
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let mut message = Self {
-            client_token: None,
-            timestamp: None,
-            execution_state: None,
-            job_document: None,
-        };
-        for (name, value) in open(payload)?.members() {
-            match name.resolve(&mut [0; MEMBER_LEN_MAX]).unwrap_or_default() {
-                "clientToken" => message.client_token = value.as_text(),
-                "executionState" => message.execution_state = ExecutionState::read(value),
-                "jobDocument" => message.job_document = JobDocument::read(value),
-                "timestamp" => message.timestamp = seconds(value),
-                _ => {}
-            }
-        }
-        Ok(message)
+        let [token, timestamp, state, document] =
+            open(payload)?.pick(["clientToken", "timestamp", "executionState", "jobDocument"]);
+        Ok(Self {
+            client_token: text(token),
+            timestamp: seconds(timestamp),
+            execution_state: state.and_then(ExecutionState::read),
+            job_document: document.and_then(JobDocument::read),
+        })
     }
 }
 
@@ -114,32 +100,24 @@ pub struct Pending<'a> {
 impl<'a> Pending<'a> {
     /// Reads the payload of get accepted (`inProgressJobs`, `queuedJobs`) or of notify (`jobs` by status).
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let mut message = Self {
-            client_token: None,
-            timestamp: None,
-            in_progress: Summaries::default(),
-            queued: Summaries::default(),
+        let message = open(payload)?;
+        let [token, timestamp, in_progress, queued, jobs] = message.pick([
+            "clientToken",
+            "timestamp",
+            "inProgressJobs",
+            "queuedJobs",
+            "jobs",
+        ]);
+        let [in_progress, queued] = match jobs.and_then(|jobs| jobs.as_object()) {
+            Some(jobs) => jobs.pick(["IN_PROGRESS", "QUEUED"]),
+            None => [in_progress, queued],
         };
-        for (name, value) in open(payload)?.members() {
-            match name.resolve(&mut [0; MEMBER_LEN_MAX]).unwrap_or_default() {
-                "clientToken" => message.client_token = value.as_text(),
-                "inProgressJobs" => message.in_progress = Summaries::read(value),
-                "jobs" => message.read_by_status(value),
-                "queuedJobs" => message.queued = Summaries::read(value),
-                "timestamp" => message.timestamp = seconds(value),
-                _ => {}
-            }
-        }
-        Ok(message)
-    }
-
-    fn read_by_status(&mut self, jobs: Json<'a>) {
-        let list = |status| {
-            let jobs = jobs.as_object()?;
-            jobs.member(status).map(Summaries::read)
-        };
-        self.in_progress = list("IN_PROGRESS").unwrap_or_default();
-        self.queued = list("QUEUED").unwrap_or_default();
+        Ok(Self {
+            client_token: text(token),
+            timestamp: seconds(timestamp),
+            in_progress: in_progress.map(Summaries::read).unwrap_or_default(),
+            queued: queued.map(Summaries::read).unwrap_or_default(),
+        })
     }
 }
 
@@ -163,29 +141,24 @@ pub struct Rejected<'a> {
 impl<'a> Rejected<'a> {
     /// Reads a payload.
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let mut message = Self {
-            client_token: None,
-            timestamp: None,
-            code: ErrorCode::Unknown,
-            code_text: None,
-            message: None,
-            execution_state: None,
-        };
-        for (name, value) in open(payload)?.members() {
-            match name.resolve(&mut [0; MEMBER_LEN_MAX]).unwrap_or_default() {
-                "clientToken" => message.client_token = value.as_text(),
-                "code" => message.code_text = value.as_text(),
-                "executionState" => message.execution_state = ExecutionState::read(value),
-                "message" => message.message = value.as_text(),
-                "timestamp" => message.timestamp = seconds(value),
-                _ => {}
-            }
-        }
+        let [token, timestamp, code, message, state] = open(payload)?.pick([
+            "clientToken",
+            "timestamp",
+            "code",
+            "message",
+            "executionState",
+        ]);
+        let code_text = text(code);
         let mut buffer = [0; CODE_LEN_MAX];
-        if let Some(Ok(code)) = message.code_text.map(|code| code.resolve(&mut buffer)) {
-            message.code = ErrorCode::parse(code);
-        }
-        Ok(message)
+        let code = code_text.and_then(|code| code.resolve(&mut buffer).ok());
+        Ok(Self {
+            client_token: text(token),
+            timestamp: seconds(timestamp),
+            code: code.map_or(ErrorCode::Unknown, ErrorCode::parse),
+            code_text,
+            message: text(message),
+            execution_state: state.and_then(ExecutionState::read),
+        })
     }
 }
 
@@ -193,6 +166,10 @@ fn open(payload: &[u8]) -> Result<Object<'_>, MessageError> {
     Json::parse(payload)?
         .as_object()
         .ok_or(MessageError::NotAnObject)
+}
+
+fn text(value: Option<Json<'_>>) -> Option<JsonStr<'_>> {
+    value?.as_text()
 }
 
 #[cfg(test)]
