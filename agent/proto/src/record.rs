@@ -286,7 +286,9 @@ impl Writer<'_> {
 
     fn put_at(&mut self, at: usize, bytes: &[u8]) {
         if let Some(room) = self.buffer.get_mut(at..at + bytes.len()) {
-            room.copy_from_slice(bytes);
+            for (to, from) in room.iter_mut().zip(bytes) {
+                *to = *from;
+            }
         }
     }
 

@@ -29,6 +29,7 @@ use heapless::Vec;
 
 use crate::event::Event;
 use crate::execution::{Execution, Why};
+use crate::names::JobId;
 use crate::record::{self, Entry, Phase, RecordError};
 use crate::session::context::Context;
 use crate::session::ledger::{Ledger, Verdict};
@@ -263,10 +264,7 @@ impl<const N: usize, const D: usize> Session<N, D> {
                     self.ledger.insert(job, number, Verdict::Ended);
                 }
                 Why::Left => self.ledger.insert(job, number, Verdict::Left),
-                Why::Postponed => {
-                    let until = self.cx.now + self.cx.settings.timing.poll_every / 2;
-                    self.ledger.insert(job, number, Verdict::Postponed(until));
-                }
+                Why::Postponed => self.ledger.insert(job, number, postponed(&self.cx)),
                 Why::Stopped => {}
             }
             if why != Why::Ended {
@@ -278,6 +276,10 @@ impl<const N: usize, const D: usize> Session<N, D> {
             self.search.want(self.cx.now);
             self.each_lane(|execution, cx| execution.retry_resume(cx));
         }
+    }
+
+    fn postpone(&mut self, job: JobId, number: i64) {
+        self.ledger.insert(job, number, postponed(&self.cx));
     }
 
     fn is_leaving(&self) -> bool {
@@ -371,6 +373,11 @@ impl<const N: usize, const D: usize> Session<N, D> {
     fn lane(&self, lane: Lane) -> Option<&Execution<D>> {
         self.lanes.get(usize::from(lane.0))?.as_ref()
     }
+}
+
+/// Until before the next safety poll, so that this one finds it.
+fn postponed(cx: &Context) -> Verdict {
+    Verdict::Postponed(cx.now + cx.settings.timing.poll_every / 2)
 }
 
 /// The names of the lanes, in order.

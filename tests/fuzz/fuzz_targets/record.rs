@@ -25,6 +25,7 @@ fn start(record: &[u8]) -> Result<Session<2, 256>, iot_jobs_proto::record::Recor
         thing: ThingName::parse("pump-7").expect("a legal name"),
         namespace: Namespace::Default,
         boot: 1,
+        trial: record.len() % 2 == 0,
         seed: 1,
         timing: Timing {
             answer_within: second,

@@ -85,6 +85,9 @@ impl<const N: usize, const D: usize> Session<N, D> {
         };
         if let Some(question) = self.search_answered(to, token) {
             self.search.refused(&mut self.cx, &question, &refusal);
+            if !refusal.code.is_transient() {
+                self.pass_over(question);
+            }
             return Ok(());
         }
         let (cx, lanes) = (&mut self.cx, &mut self.lanes);
@@ -152,7 +155,7 @@ impl<const N: usize, const D: usize> Session<N, D> {
         payload: &[u8],
     ) {
         if let Some(question) = self.search_answered(to, token) {
-            return self.searched(&question, found, payload);
+            return self.searched(question, found, payload);
         }
         let Request::Describe(Target::Job(job)) = to else {
             return;
@@ -179,29 +182,36 @@ impl<const N: usize, const D: usize> Session<N, D> {
     /// The search's answer: an execution, or nothing.
     fn searched(
         &mut self,
-        question: &Question,
+        question: Question,
         found: Option<&wire::Execution<'_>>,
         payload: &[u8],
     ) {
         let Some(found) = found else {
-            if *question == Question::Next {
+            if question == Question::Next {
                 self.search.found_nothing(&mut self.cx, false);
             }
-            return;
+            return self.pass_over(question);
         };
         let number = found.execution_number.unwrap_or(NUMBER_FIRST);
         let stale = found.status.is_terminal()
             || self.ledger.verdict(self.cx.now, &found.job_id, number) == Some(Verdict::Ended);
-        if stale && *question == Question::Next {
+        if stale && question == Question::Next {
             self.search.found_nothing(&mut self.cx, true);
         }
         if !stale && self.is_eligible(&found.job_id, number) {
             self.search.found();
             self.offer(found, payload);
         }
-        if *question == Question::Next {
+        if question == Question::Next {
             // Others may stand behind it.
             self.search.want_list();
+        }
+    }
+
+    /// The service does not describe what its list named: it is not asked for again at once.
+    fn pass_over(&mut self, question: Question) {
+        if let Question::Job(job, number) = question {
+            self.postpone(job, number);
         }
     }
 

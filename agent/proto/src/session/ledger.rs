@@ -31,11 +31,10 @@ impl Ledger {
         self.0
             .retain(|(known, at, _)| (known, *at) != (&job, number));
         if self.0.is_full() {
-            let ended = self
-                .0
-                .iter()
-                .position(|(_, _, verdict)| *verdict == Verdict::Ended);
-            self.0.remove(ended.unwrap_or(0));
+            let ended = |(_, _, verdict): &(JobId, i64, Verdict)| *verdict == Verdict::Ended;
+            let oldest = self.0.iter().position(ended).unwrap_or(0);
+            let mut index = 0..;
+            self.0.retain(|_| index.next() != Some(oldest));
         }
         // There is room: one just left.
         let _ = self.0.push((job, number, verdict));

@@ -50,7 +50,9 @@ impl<const N: usize, const D: usize> Session<N, D> {
                 let Some((head, tail)) = rest.split_at_mut_checked(filter.len()) else {
                     break;
                 };
-                head.copy_from_slice(filter.as_bytes());
+                for (to, from) in head.iter_mut().zip(filter.bytes()) {
+                    *to = from;
+                }
                 rest = tail;
                 let head: &'a [u8] = head;
                 if let Ok(text) = core::str::from_utf8(head) {

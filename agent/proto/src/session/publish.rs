@@ -47,7 +47,9 @@ pub(crate) fn compose<'a, const D: usize>(
         cx.log(Event::BufferTooSmall(topic.len()));
         return None;
     };
-    head.copy_from_slice(topic.as_bytes());
+    for (to, from) in head.iter_mut().zip(topic.bytes()) {
+        *to = from;
+    }
     let len = match body.write(rest) {
         Ok(len) => len,
         Err(BufferTooSmall { needed, .. }) => {

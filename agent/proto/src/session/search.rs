@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use heapless::Vec;
+use heapless::Deque;
 
 use crate::event::Event;
 use crate::names::{JobId, Namespace};
@@ -20,7 +20,7 @@ use crate::topic::{self, Target};
 use crate::wire::error::ErrorCode;
 use crate::wire::request::{Describe, Pending};
 
-/// Most executions taken from a list at once; when they are done with, the list is asked for again.
+/// Most executions taken from a list at once; when they are done with, the list is asked for the others.
 const CANDIDATES_MAX: usize = 8;
 /// How often `$next` is asked again when it is empty although a notification said otherwise: after 1, 2, 4 and 8 seconds.
 const REASKS_MAX: u32 = 4;
@@ -53,7 +53,7 @@ pub(crate) struct Search {
     hinted: bool,
     reasks: u32,
     list_wanted: bool,
-    candidates: Vec<(JobId, i64), CANDIDATES_MAX>,
+    candidates: Deque<(JobId, i64), CANDIDATES_MAX>,
 }
 
 impl Search {
@@ -66,7 +66,7 @@ impl Search {
             hinted: false,
             reasks: 0,
             list_wanted: false,
-            candidates: Vec::new(),
+            candidates: Deque::new(),
         }
     }
 
@@ -86,13 +86,12 @@ impl Search {
 
     /// A list names an execution that could be run here.
     pub(crate) fn add_candidate(&mut self, job: JobId, number: i64) {
-        if !self
-            .candidates
-            .iter()
-            .any(|known| *known == (job.clone(), number))
-        {
-            // Those beyond are found when the list is asked for again.
-            let _ = self.candidates.push((job, number));
+        let mut known = self.candidates.iter();
+        if known.any(|(known, at)| (known, *at) == (&job, number)) {
+            return;
+        }
+        if self.candidates.push_back((job, number)).is_err() {
+            self.list_wanted = true;
         }
     }
 
@@ -125,8 +124,7 @@ impl Search {
             let poll_every = cx.settings.timing.poll_every;
             let jitter = cx.random.up_to(poll_every / POLL_JITTER);
             self.next_at = cx.now + poll_every - jitter;
-        } else if !self.candidates.is_empty() {
-            let (job, number) = self.candidates.remove(0);
+        } else if let Some((job, number)) = self.candidates.pop_front() {
             self.question = Question::Job(job, number);
         } else if self.list_wanted {
             self.list_wanted = false;

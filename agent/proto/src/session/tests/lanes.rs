@@ -4,7 +4,7 @@ use std::format;
 use std::string::String;
 
 use super::bench::{Bench, Done, named};
-use super::service::PREFIX;
+use super::service::{Fault, PREFIX};
 use crate::details::StatusDetails;
 use crate::session::{Admission, CancelReason, Lane, Outcome, Run};
 
@@ -20,6 +20,35 @@ fn free_lanes_are_filled_from_the_pending_list() {
     bench.succeed(1);
     assert_eq!(bench.running, [true; 3]);
     assert_eq!(bench.status("four"), "IN_PROGRESS");
+}
+
+#[test]
+fn more_jobs_than_are_remembered_of_a_list_are_found_by_asking_again() {
+    let mut bench = Bench::<14>::new();
+    for job in 0..14 {
+        bench.service.queue(&format!("job-{job}"));
+    }
+    bench.link_up();
+    assert_eq!(bench.running, [true; 14]);
+}
+
+#[test]
+fn a_list_that_names_what_cannot_be_described_is_not_asked_for_again_and_again() {
+    let mut bench = Bench::<14>::new();
+    for job in 0..12 {
+        bench.service.queue(&format!("job-{job:02}"));
+    }
+    for tens in [
+        "0/get", "1/get", "2/get", "3/get", "4/get", "5/get", "6/get", "7/get", "8/get", "9/get",
+    ] {
+        for _ in 0..20 {
+            bench.fault(tens, Fault::Refuse("InvalidRequest"));
+        }
+    }
+    bench.link_up();
+    bench.pass_secs(60);
+    // `$next`, the list twice, each of the others once, and the looks at the one that runs.
+    assert!(bench.service.log.len() < 20, "{}", bench.service.log.len());
 }
 
 #[test]
