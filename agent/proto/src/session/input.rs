@@ -15,7 +15,7 @@ pub enum Input<'a, const D: usize> {
     },
     /// The connection is gone.
     LinkDown,
-    /// The SUBACK for [`Action::Subscribe`]: whether each filter was granted, in order.
+    /// The SUBACK for [`Action::Subscribe`](crate::session::Action::Subscribe): whether each filter was granted, in order.
     Subscribed(&'a [bool]),
     /// A PUBLISH arrived, on any topic.
     Message {
@@ -24,10 +24,10 @@ pub enum Input<'a, const D: usize> {
         /// Its body.
         payload: &'a [u8],
     },
-    /// The shell judged the document of [`Action::Offer`].
+    /// The shell judged the document of [`Action::Offer`](crate::session::Action::Offer).
     Admitted(Lane, Admission<'a>),
     /// The handler asks for a fresh document (its presigned URL expired): the job is described again and answered with
-    /// [`Action::Document`].
+    /// [`Action::Document`](crate::session::Action::Document).
     RenewDocument(Lane),
     /// The handler shows life.
     Progress(Lane, &'a StatusDetails<D>),
@@ -41,7 +41,7 @@ pub enum Input<'a, const D: usize> {
     SaveFailed(u32),
     /// The shell stops (SIGTERM): nothing new is claimed; running handlers are told, what is held stays held.
     Stop,
-    /// [`Session::poll_timeout`] has passed.
+    /// [`Session::poll_timeout`](crate::session::Session::poll_timeout) has passed.
     Timeout,
 }
 
@@ -78,6 +78,6 @@ pub enum Outcome<'a, const D: usize> {
     Restart(&'a StatusDetails<D>),
     /// Run the handler again after this long.
     Defer(Duration),
-    /// The handler stopped because it was told to ([`Action::CancelHandler`]).
+    /// The handler stopped because it was told to ([`Action::CancelHandler`](crate::session::Action::CancelHandler)).
     Stopped,
 }
