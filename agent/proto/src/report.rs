@@ -98,3 +98,74 @@ impl Report {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fate(code: ErrorCode, status: Option<Status>) -> Fate {
+        Report::new(Status::Failed, 0).refused(&Refusal { code, status })
+    }
+
+    #[test]
+    fn a_refusal_that_names_the_same_end_is_delivery() {
+        for code in [
+            ErrorCode::InvalidStateTransition,
+            ErrorCode::VersionMismatch,
+        ] {
+            assert_eq!(fate(code, Some(Status::Failed)), Fate::Delivered);
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_names_another_end_is_for_good() {
+        for status in [
+            Status::Canceled,
+            Status::TimedOut,
+            Status::Removed,
+            Status::Succeeded,
+        ] {
+            assert_eq!(
+                fate(ErrorCode::InvalidStateTransition, Some(status)),
+                Fate::Refused
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_an_open_execution_is_not_for_good() {
+        for status in [Status::InProgress, Status::Queued, Status::Unknown] {
+            assert_eq!(
+                fate(ErrorCode::InvalidStateTransition, Some(status)),
+                Fate::AgainLater
+            );
+        }
+        assert_eq!(fate(ErrorCode::VersionMismatch, None), Fate::AgainLater);
+    }
+
+    #[test]
+    fn patience_is_never_exhausted_by_faults_of_the_service() {
+        let mut report = Report::new(Status::Succeeded, 0);
+        for code in [
+            ErrorCode::InternalError,
+            ErrorCode::RequestThrottled,
+            ErrorCode::Unknown,
+        ] {
+            for _ in 0..1_000 {
+                let refusal = Refusal { code, status: None };
+                assert_eq!(report.refused(&refusal), Fate::AgainLater);
+            }
+        }
+    }
+
+    #[test]
+    fn details_are_left_out_before_a_request_is_given_up() {
+        let mut report = Report::new(Status::Succeeded, 0);
+        let refusal = Refusal {
+            code: ErrorCode::InvalidRequest,
+            status: None,
+        };
+        assert_eq!(report.refused(&refusal), Fate::AgainBare);
+        assert_eq!(report.refused(&refusal), Fate::Refused);
+    }
+}

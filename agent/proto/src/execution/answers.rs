@@ -42,6 +42,7 @@ impl<const D: usize> Execution<D> {
                 }
             }
             (Kind::Announcement { .. }, State::Announcing { leave, .. }) => self.go(cx, leave),
+            (Kind::Progress { .. }, State::Resuming) => {}
             (Kind::Report, State::Reporting(report)) => {
                 cx.log(Event::Reported {
                     execution: self.entry.id.clone(),
@@ -64,7 +65,10 @@ impl<const D: usize> Execution<D> {
         }
         match (self.sent, self.state) {
             (Kind::Claim, State::Claiming { .. }) => self.claim_refused(cx, refusal),
-            (Kind::Progress { details }, State::Running | State::Deferred { .. }) => {
+            (
+                Kind::Progress { details },
+                State::Running | State::Deferred { .. } | State::Resuming,
+            ) => {
                 self.progress_refused(cx, refusal, details);
             }
             (Kind::Announcement { details }, State::Announcing { leave, .. }) => {

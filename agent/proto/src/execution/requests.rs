@@ -56,10 +56,11 @@ impl<const D: usize> Execution<D> {
                 Handler::Idle | Handler::Due | Handler::Stopping { .. } => None,
             },
             State::Deferred { .. } => Some(Kind::Progress { details }),
+            // Claimed before a restart, and not to be run yet.
+            State::Resuming => Some(Kind::Progress { details: false }),
             State::Announcing { .. } => Some(Kind::Announcement { details }),
             State::Reporting(report) => cx.saves.is_done(report.generation).then_some(Kind::Report),
-            State::Resuming
-            | State::Offered { .. }
+            State::Offered { .. }
             | State::Starting { .. }
             | State::Leaving { .. }
             | State::Suspended

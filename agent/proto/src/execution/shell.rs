@@ -28,7 +28,10 @@ impl<const D: usize> Execution<D> {
                     self.state = State::Over(Why::Postponed);
                 } else {
                     self.state = State::Resuming;
-                    self.describe.ask(cx.now + cx.settings.timing.poll_every);
+                    // Meanwhile the service must not end it.
+                    self.update.settle();
+                    self.update.ask(cx.now);
+                    self.describe.ask(cx.now + cx.settings.timing.look_every());
                 }
             }
             Admission::Leave => {

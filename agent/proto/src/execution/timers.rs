@@ -26,6 +26,8 @@ pub(super) struct Timers {
     doubtful: bool,
     /// The look under way left while nothing was in doubt, and no update left since.
     clear_sight: bool,
+    /// A look told nothing because an update was under way.
+    look_missed: bool,
 }
 
 /// The step timer: started anew by each update.
@@ -76,6 +78,9 @@ impl Timers {
     /// The service took an update that was sent at `sent_at` and started a step timer.
     pub(super) fn update_accepted(&mut self, cx: &Context, sent_at: Instant) {
         self.doubtful = false;
+        if core::mem::take(&mut self.look_missed) {
+            self.look_at = Some(cx.now);
+        }
         let timing = &cx.settings.timing;
         self.step = timing.step_timeout.map(|length| {
             let ends = sent_at + length;
@@ -94,6 +99,11 @@ impl Timers {
     /// said while an update was under way may be about a step timer that is no more.
     pub(super) fn learn(&mut self, cx: &Context, asked_at: Instant, left: i64) {
         if !self.clear_sight {
+            // Again at once, or as soon as the update under way is answered.
+            self.look_missed = self.doubtful;
+            self.look_at = self
+                .look_at
+                .map(|at| if self.doubtful { at } else { cx.now });
             return;
         }
         let left = Duration::from_secs(u64::try_from(left).unwrap_or(0));
@@ -132,11 +142,7 @@ impl Timers {
         if self.look_at.is_some_and(|at| cx.now < at) {
             return false;
         }
-        let poll_every = cx.settings.timing.poll_every;
-        let every = self
-            .step
-            .map_or(poll_every, |step| poll_every.min(step.length / 2));
-        self.look_at = Some(cx.now + every.max(cx.settings.timing.describe_every));
+        self.look_at = Some(cx.now + cx.settings.timing.look_every());
         true
     }
 }

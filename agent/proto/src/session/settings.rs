@@ -79,6 +79,13 @@ impl Timing {
             ..self
         }
     }
+
+    /// Between two looks at an execution that the service runs: often enough to start its step timer anew in time.
+    pub(crate) fn look_every(&self) -> Duration {
+        self.step_timeout
+            .map_or(self.poll_every, |step| self.poll_every.min(step / 2))
+            .max(self.describe_every)
+    }
 }
 
 impl Default for Timing {

@@ -327,6 +327,7 @@ impl<const N: usize> Bench<N> {
             Todo::Publish(topic, body) => {
                 self.done.push(Done::Publish(topic.clone()));
                 assert!(self.linked, "publishes without a link");
+                self.service.now = self.now;
                 let messages = self.service.handle(&topic, &body);
                 for (topic, body) in messages {
                     self.inbox.push_back((self.now + self.latency, topic, body));

@@ -217,6 +217,18 @@ fn a_power_cut_before_the_reboot_was_saved_does_not_hide_a_trial() {
 }
 
 #[test]
+fn a_restart_within_one_boot_starts_no_trial() {
+    let mut settings = settings();
+    settings.trial = true;
+    let mut bench = Bench::<1>::with(settings);
+    bench.service.queue("job");
+    bench.link_up();
+    bench.restart();
+    bench.pass_secs(3_600);
+    assert!(!bench.did(&Done::RollBack(0)));
+}
+
+#[test]
 fn a_job_that_takes_the_agent_down_each_time_is_given_up() {
     let mut bench = Bench::<1>::running("job");
     for _ in 0..3 {
@@ -346,9 +358,10 @@ fn a_resumed_job_that_needs_what_is_in_use_is_offered_again_later() {
         .admissions
         .insert(String::from("job"), Admission::Later);
     bench.link_up();
+    bench.pass_secs(3_600);
     assert!(!bench.running[0]);
     bench.admissions.clear();
-    bench.pass_secs(31 * 60);
+    bench.pass_secs(600);
     assert_eq!(bench.runs().len(), 2);
 }
 

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::format;
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::bench::{Bench, Done, details};
@@ -193,7 +194,7 @@ fn a_short_job_timer_leaves_the_job_most_of_its_time() {
     let mut bench = Bench::<1>::new();
     bench.latency = 20;
     bench.service.queue("job");
-    bench.service.execution("job").seconds_left = Some(60);
+    bench.service.execution("job").job_timer = Some(60);
     bench.link_up();
     bench.pass_secs(40);
     assert!(bench.running[0]);
@@ -202,18 +203,72 @@ fn a_short_job_timer_leaves_the_job_most_of_its_time() {
 }
 
 #[test]
-fn the_step_timers_end_is_not_taken_for_the_jobs() {
-    let mut bench = Bench::<1>::new();
-    bench.latency = 20;
-    bench.service.queue("job");
-    // The service says when its first timer ends: that is the step timer, whatever is left of it.
-    bench.service.execution("job").seconds_left = Some(600);
-    bench.link_up();
-    for _ in 0..40 {
-        bench.pass_secs(30);
-        bench.progress(0, &[("progress", "1")]);
+fn the_first_progress_is_sent_at_once() {
+    let mut bench = Bench::<1>::running("job");
+    bench.progress(0, &[("progress", "1")]);
+    assert_eq!(bench.detail("job", "progress"), "1");
+}
+
+#[test]
+fn the_step_timer_covers_the_time_that_the_device_is_away() {
+    let mut bench = Bench::<1>::running("job");
+    bench.finish(0, Outcome::Reboot(&details(&[("message", "rebooting")])));
+    let updates = bench.service.requests("job/update");
+    // The step timer, the trial's window and the wait for the announcement's answer.
+    assert_eq!(updates[1]["stepTimeoutInMinutes"], 10 + 30 + 1);
+}
+
+#[test]
+fn a_reboot_that_is_asked_for_after_the_time_was_up_is_not_made() {
+    let mut bench = Bench::<1>::running("job");
+    bench.obedient = false;
+    while !bench.did(&Done::Cancel(0, CancelReason::TimedOut)) {
+        bench.pass_secs(1);
     }
-    assert!(bench.running[0]);
+    bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+    assert_eq!(bench.detail("job", "reason"), "timed_out");
+    assert!(!bench.did(&Done::Reboot(0)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The service's timers end on the second here, and it says when the first of them does.
+    #[test]
+    fn a_lively_job_ends_itself_just_before_its_job_timer(
+        timer in prop::option::of(60u64..4_000),
+        latency in 0u64..1_500,
+        pauses in prop::collection::vec(1u64..200, 1..8),
+    ) {
+        let mut bench = Bench::<1>::new();
+        bench.latency = latency;
+        bench.service.queue("job");
+        bench.service.execution("job").job_timer = timer;
+        bench.link_up();
+        bench.pass_secs(5);
+        let start = bench.now;
+        let mut ended = None;
+        for pause in pauses.iter().cycle() {
+            if bench.running[0] {
+                bench.progress(0, &[("progress", "1")]);
+            } else if ended.is_none() {
+                ended = Some((bench.now - start) / 1_000);
+            }
+            if bench.now - start > 5_000_000 {
+                break;
+            }
+            bench.pass_secs(*pause);
+        }
+        match timer {
+            Some(timer) => {
+                prop_assert_eq!(bench.status("job"), "FAILED");
+                // It had three quarters of its time, or all but the margin; a pause is how exactly this is measured.
+                let least = (timer * 3 / 4).max(timer.saturating_sub(95)).saturating_sub(15);
+                prop_assert!(ended.is_some_and(|at| at >= least), "{ended:?} of {timer}");
+            }
+            None => prop_assert_eq!(bench.status("job"), "IN_PROGRESS"),
+        }
+    }
 }
 
 #[test]

@@ -17,8 +17,12 @@ pub(super) struct Execution {
     pub(super) version: i64,
     pub(super) details: Option<Value>,
     pub(super) document: Value,
-    /// Seconds until the job timer ends it; none runs when `None`.
-    pub(super) seconds_left: Option<i64>,
+    /// Seconds from its start until the job timer ends it; none runs when `None`.
+    pub(super) job_timer: Option<u64>,
+    /// When the job timer ends it, in milliseconds.
+    job_ends: Option<u64>,
+    /// When the step timer ends it.
+    step_ends: Option<u64>,
     /// Left out of every list, as outside a maintenance window.
     pub(super) hidden: bool,
     /// The terminal statuses that were accepted.
@@ -53,6 +57,8 @@ pub(super) struct Service {
     pub(super) announced: Option<(String, i64)>,
     /// No notification is sent.
     pub(super) mute: bool,
+    /// The time, in milliseconds.
+    pub(super) now: u64,
 }
 
 pub(super) type Messages = Vec<(String, Value)>;
@@ -67,7 +73,9 @@ impl Service {
             version: 1,
             details: None,
             document: json!({"operation": "test", "job": job}),
-            seconds_left: None,
+            job_timer: None,
+            job_ends: None,
+            step_ends: None,
             hidden: false,
             ends: 0,
         });
@@ -141,7 +149,7 @@ impl Service {
         if first != self.announced {
             let mut body = json!({"timestamp": 1_760_000_001});
             if let Some(first) = self.pending().first() {
-                body["execution"] = describe(first, true);
+                body["execution"] = describe(first, true, self.now);
             }
             messages.push((format!("{PREFIX}notify-next{suffix}"), body));
             self.announced = first;
@@ -149,8 +157,20 @@ impl Service {
         if self.mute { Vec::new() } else { messages }
     }
 
+    /// Ends what has run out of time; AWS does so up to a minute later.
+    fn expire(&mut self) {
+        for execution in &mut self.executions {
+            let ends = execution.ends_at();
+            if execution.status == "IN_PROGRESS" && ends.is_some_and(|at| at <= self.now) {
+                execution.status = "TIMED_OUT";
+                execution.version += 1;
+            }
+        }
+    }
+
     /// Answers a request: the answer first, then notifications.
     pub(super) fn handle(&mut self, topic: &str, body: &Value) -> Messages {
+        self.expire();
         self.log.push((topic.to_string(), body.clone()));
         let fault = self
             .faults
@@ -195,10 +215,10 @@ impl Service {
                           "queuedJobs": self.summaries("QUEUED")})),
             ),
             ["$next", "get"] => {
-                let answer = self
-                    .pending()
-                    .first()
-                    .map_or(json!({}), |e| json!({"execution": describe(e, true)}));
+                let answer = self.pending().first().map_or(
+                    json!({}),
+                    |e| json!({"execution": describe(e, true, self.now)}),
+                );
                 (Vec::new(), Ok(answer))
             }
             [job, "get"] => (Vec::new(), self.describe(job, body)),
@@ -217,12 +237,13 @@ impl Service {
     }
 
     fn describe(&mut self, job: &str, body: &Value) -> Result<Value, Value> {
+        let now = self.now;
         let execution = self.find(job, body)?;
         if !matches!(execution.status, "QUEUED" | "IN_PROGRESS") {
             return Err(json!({"code": "TerminalStateReached"}));
         }
         let with_document = body["includeJobDocument"].as_bool().unwrap_or(true);
-        Ok(json!({"execution": describe(execution, with_document)}))
+        Ok(json!({"execution": describe(execution, with_document, now)}))
     }
 
     fn update(&mut self, job: &str, body: &Value) -> (Messages, Result<Value, Value>) {
@@ -254,6 +275,7 @@ impl Service {
             Some("REJECTED") => "REJECTED",
             _ => return Err(json!({"code": "InvalidRequest"})),
         };
+        let now = self.now;
         let execution = self.find(job, body)?;
         let state = json!({"status": execution.status, "versionNumber": execution.version});
         let expected = body["expectedVersion"].as_i64();
@@ -262,6 +284,12 @@ impl Service {
         }
         if !matches!(execution.status, "QUEUED" | "IN_PROGRESS") {
             return Err(json!({"code": "InvalidStateTransition", "executionState": state}));
+        }
+        if execution.status == "QUEUED" {
+            execution.job_ends = execution.job_timer.map(|secs| now + secs * 1_000);
+        }
+        if let Some(minutes) = body["stepTimeoutInMinutes"].as_u64() {
+            execution.step_ends = Some(now + minutes * 60_000);
         }
         execution.status = status;
         execution.version += 1;
@@ -274,7 +302,14 @@ impl Service {
     }
 }
 
-fn describe(execution: &Execution, with_document: bool) -> Value {
+impl Execution {
+    /// The end of whichever timer ends first.
+    fn ends_at(&self) -> Option<u64> {
+        self.job_ends.into_iter().chain(self.step_ends).min()
+    }
+}
+
+fn describe(execution: &Execution, with_document: bool, now: u64) -> Value {
     let mut described = json!({
         "jobId": execution.job, "status": execution.status,
         "queuedAt": 1_760_000_000, "lastUpdatedAt": 1_760_000_000,
@@ -286,10 +321,10 @@ fn describe(execution: &Execution, with_document: bool) -> Value {
     if let Some(details) = &execution.details {
         described["statusDetails"] = details.clone();
     }
-    if let Some(seconds) = execution.seconds_left
+    if let Some(at) = execution.ends_at()
         && execution.status == "IN_PROGRESS"
     {
-        described["approximateSecondsBeforeTimedOut"] = json!(seconds);
+        described["approximateSecondsBeforeTimedOut"] = json!(at.saturating_sub(now) / 1_000);
     }
     described
 }
