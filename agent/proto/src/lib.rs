@@ -13,16 +13,19 @@
 //! ```
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod backoff;
 pub mod details;
 pub mod document;
 pub mod event;
-pub mod execution;
+mod execution;
 pub mod json;
 pub mod names;
 pub mod record;
 pub mod redact;
-pub mod report;
+mod report;
 pub mod session;
 pub mod time;
 pub mod topic;

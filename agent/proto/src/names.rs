@@ -85,6 +85,68 @@ name! {
     ClientToken, CLIENT_TOKEN_LEN_MAX, true
 }
 
+macro_rules! borrowed {
+    ($(#[$doc:meta])* $name:ident, $owned:ident, $max:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name<'a>(&'a str);
+
+        impl<'a> $name<'a> {
+            /// Parses `text`; the error says which rule it breaks.
+            pub fn parse(text: &'a str) -> Result<Self, NameError> {
+                check(text, $max, false)?;
+                Ok(Self(text))
+            }
+
+            /// The name as text.
+            pub const fn as_str(self) -> &'a str {
+                self.0
+            }
+
+            /// A copy that outlives the message.
+            pub fn to_owned(self) -> $owned {
+                let mut name = String::new();
+                let fits = name.push_str(self.0);
+                debug_assert!(fits.is_ok(), "a checked name fits");
+                $owned(name)
+            }
+        }
+
+        impl<'a> From<&'a $owned> for $name<'a> {
+            fn from(name: &'a $owned) -> Self {
+                Self(name.as_str())
+            }
+        }
+
+        impl PartialEq<$owned> for $name<'_> {
+            fn eq(&self, other: &$owned) -> bool {
+                self.0 == other.as_str()
+            }
+        }
+
+        impl fmt::Display for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.0)
+            }
+        }
+
+        impl fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self.0, f)
+            }
+        }
+    };
+}
+
+borrowed! {
+    /// A [`JobId`] that stands in a message.
+    JobIdRef, JobId, JOB_ID_LEN_MAX
+}
+borrowed! {
+    /// A [`NamespaceId`] that stands in a message.
+    NamespaceIdRef, NamespaceId, NAMESPACE_LEN_MAX
+}
+
 /// The namespace that a job lives in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Namespace {
@@ -99,11 +161,9 @@ fn check(text: &str, limit: usize, colon: bool) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }
-    if let Some(other) = text
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-') || (colon && *c == ':')))
-    {
-        return Err(NameError::Character(other));
+    let other = text.bytes().position(|byte| !is_allowed(byte, colon));
+    if let Some(character) = other.and_then(|at| text.get(at..)?.chars().next()) {
+        return Err(NameError::Character(character));
     }
     if text.len() > limit {
         return Err(NameError::TooLong {
@@ -112,4 +172,58 @@ fn check(text: &str, limit: usize, colon: bool) -> Result<(), NameError> {
         });
     }
     Ok(())
+}
+
+const fn is_allowed(byte: u8, colon: bool) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (colon && byte == b':')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    #[test]
+    fn a_job_id_of_64_characters_is_taken_and_one_of_65_is_not() {
+        assert!(JobId::parse(&"j".repeat(64)).is_ok());
+        assert_eq!(
+            JobId::parse(&"j".repeat(65)),
+            Err(NameError::TooLong { len: 65, limit: 64 })
+        );
+    }
+
+    #[test]
+    fn a_thing_name_may_hold_a_colon_and_a_job_id_may_not() {
+        assert!(ThingName::parse("line:3").is_ok());
+        assert_eq!(JobId::parse("line:3"), Err(NameError::Character(':')));
+    }
+
+    #[test]
+    fn a_name_is_never_empty() {
+        assert_eq!(NamespaceId::parse(""), Err(NameError::Empty));
+    }
+
+    #[test]
+    fn the_first_character_that_is_not_allowed_is_named_whole() {
+        assert_eq!(JobId::parse("päper/x"), Err(NameError::Character('ä')));
+    }
+
+    #[test]
+    fn every_ascii_character_is_judged_as_the_service_does() {
+        let allowed: String = (0..=127_u8)
+            .map(char::from)
+            .filter(|c| JobId::parse(&String::from(*c)).is_ok())
+            .collect();
+        assert_eq!(
+            allowed,
+            "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+        );
+    }
+
+    #[test]
+    fn a_borrowed_id_equals_its_copy() {
+        let borrowed = JobIdRef::parse("job-1").unwrap();
+        assert_eq!(borrowed, borrowed.to_owned());
+    }
 }

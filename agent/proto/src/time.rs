@@ -46,3 +46,55 @@ impl Sub<Duration> for Instant {
         )
     }
 }
+
+/// A moment of the service's clock, in whole seconds since 1970.
+///
+/// The protocol says seconds; older pages of AWS print milliseconds, so a number too large for seconds is taken for these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seconds(i64);
+
+impl Seconds {
+    /// Above this a number is milliseconds: as seconds it lies beyond the year 5000.
+    const LARGEST: i64 = 100_000_000_000;
+
+    /// The moment that the service means by `number`.
+    pub const fn from_service(number: i64) -> Self {
+        if number > Self::LARGEST {
+            Self(number / 1000)
+        } else {
+            Self(number)
+        }
+    }
+
+    /// Seconds since 1970.
+    pub const fn as_i64(self) -> i64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_too_far_away_is_the_last_one() {
+        let never = Instant::from_millis(u64::MAX);
+        assert_eq!(Instant::from_millis(1) + Duration::MAX, never);
+    }
+
+    #[test]
+    fn nothing_happens_before_the_boot() {
+        let boot = Instant::from_millis(0);
+        assert_eq!(Instant::from_millis(1) - Duration::from_secs(1), boot);
+        assert_eq!(boot.since(Instant::from_millis(5)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_number_too_large_for_seconds_is_milliseconds() {
+        assert_eq!(Seconds::from_service(1_760_000_000).as_i64(), 1_760_000_000);
+        assert_eq!(
+            Seconds::from_service(1_760_000_000_999).as_i64(),
+            1_760_000_000
+        );
+    }
+}

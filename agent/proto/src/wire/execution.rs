@@ -1,1 +1,249 @@
-//! wire/execution
+//! The executions that answers and notifications carry.
+
+use core::ops::Range;
+
+use crate::json::{BufferTooSmall, Elements, Json, JsonStr, Kind, Object};
+use crate::names::{JOB_ID_LEN_MAX, JobId, NameError};
+use crate::time::Seconds;
+use crate::wire::response::MessageError;
+use crate::wire::status::Status;
+
+/// Longest spelling of a status that is known.
+const STATUS_LEN_MAX: usize = 16;
+
+/// `JobExecution`: one execution with all that the service says of it.
+#[derive(Debug, Clone)]
+pub struct Execution<'a> {
+    /// The job.
+    pub job_id: JobId,
+    /// The execution's number on this device; opaque.
+    pub execution_number: Option<i64>,
+    /// Counts the changes of the execution.
+    pub version_number: Option<i64>,
+    /// Its status; [`Status::Unknown`] when it is absent.
+    pub status: Status,
+    /// Its details; absent when never set.
+    pub status_details: Option<DetailsView<'a>>,
+    /// When it was queued.
+    pub queued_at: Option<Seconds>,
+    /// When it was started.
+    pub started_at: Option<Seconds>,
+    /// When it was changed.
+    pub last_updated_at: Option<Seconds>,
+    /// Seconds until the service times it out, if a timer runs.
+    pub seconds_before_timed_out: Option<i64>,
+    /// Its document, unless the request left it out.
+    pub job_document: Option<JobDocument<'a>>,
+}
+
+impl<'a> Execution<'a> {
+    /// Reads `execution`; none when it is empty.
+    pub(super) fn read(value: Json<'a>) -> Result<Option<Self>, MessageError> {
+        let Some(object) = value.as_object().filter(|object| !object.is_empty()) else {
+            return Ok(None);
+        };
+        let [
+            job_id,
+            execution_number,
+            version_number,
+            queued,
+            started,
+            updated,
+            timer,
+            document,
+            now,
+            details,
+        ] = object.pick([
+            "jobId",
+            "executionNumber",
+            "versionNumber",
+            "queuedAt",
+            "startedAt",
+            "lastUpdatedAt",
+            "approximateSecondsBeforeTimedOut",
+            "jobDocument",
+            "status",
+            "statusDetails",
+        ]);
+        Ok(Some(Self {
+            job_id: job(job_id)?,
+            execution_number: whole(execution_number),
+            version_number: whole(version_number),
+            status: status(now),
+            status_details: details.and_then(DetailsView::read),
+            queued_at: seconds(queued),
+            started_at: seconds(started),
+            last_updated_at: seconds(updated),
+            seconds_before_timed_out: timer.and_then(|value| value.as_i64_truncated()),
+            job_document: document.and_then(JobDocument::read),
+        }))
+    }
+}
+
+/// `JobExecutionSummary`: one line of a list.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The job.
+    pub job_id: JobId,
+    /// The execution's number on this device; opaque.
+    pub execution_number: Option<i64>,
+    /// Counts the changes of the execution.
+    pub version_number: Option<i64>,
+    /// When it was queued.
+    pub queued_at: Option<Seconds>,
+    /// When it was started.
+    pub started_at: Option<Seconds>,
+    /// When it was changed.
+    pub last_updated_at: Option<Seconds>,
+}
+
+impl Summary {
+    fn read(object: Object<'_>) -> Result<Self, MessageError> {
+        let [
+            job_id,
+            execution_number,
+            version_number,
+            queued,
+            started,
+            updated,
+        ] = object.pick([
+            "jobId",
+            "executionNumber",
+            "versionNumber",
+            "queuedAt",
+            "startedAt",
+            "lastUpdatedAt",
+        ]);
+        Ok(Self {
+            job_id: job(job_id)?,
+            execution_number: whole(execution_number),
+            version_number: whole(version_number),
+            queued_at: seconds(queued),
+            started_at: seconds(started),
+            last_updated_at: seconds(updated),
+        })
+    }
+}
+
+/// `JobExecutionState`: what an update found or made.
+#[derive(Debug, Clone, Copy)]
+pub struct ExecutionState<'a> {
+    /// The status; [`Status::Unknown`] when it is absent.
+    pub status: Status,
+    /// The details; absent when never set.
+    pub status_details: Option<DetailsView<'a>>,
+    /// Counts the changes of the execution.
+    pub version_number: Option<i64>,
+}
+
+impl<'a> ExecutionState<'a> {
+    pub(super) fn read(value: Json<'a>) -> Option<Self> {
+        let object = value.as_object().filter(|object| !object.is_empty())?;
+        let [now, details, version] = object.pick(["status", "statusDetails", "versionNumber"]);
+        Some(Self {
+            status: status(now),
+            status_details: details.and_then(DetailsView::read),
+            version_number: whole(version),
+        })
+    }
+}
+
+/// The executions of a list, any number of them. Entries without a legal job id are left out.
+#[derive(Debug, Clone, Default)]
+pub struct Summaries<'a> {
+    rest: Option<Elements<'a>>,
+}
+
+impl<'a> Summaries<'a> {
+    pub(super) fn read(value: Json<'a>) -> Self {
+        Self {
+            rest: value.as_array(),
+        }
+    }
+}
+
+impl Iterator for Summaries<'_> {
+    type Item = Summary;
+
+    fn next(&mut self) -> Option<Summary> {
+        self.rest
+            .as_mut()?
+            .find_map(|entry| Summary::read(entry.as_object()?).ok())
+    }
+}
+
+/// The `statusDetails` that the service holds.
+#[derive(Debug, Clone, Copy)]
+pub struct DetailsView<'a>(Object<'a>);
+
+impl<'a> DetailsView<'a> {
+    fn read(value: Json<'a>) -> Option<Self> {
+        value.as_object().map(Self)
+    }
+
+    /// The value of `key`, if it is a string.
+    pub fn value(&self, key: &str) -> Option<JsonStr<'a>> {
+        self.0.member(key)?.as_text()
+    }
+
+    /// The pairs whose values are strings.
+    pub fn iter(&self) -> impl Iterator<Item = (JsonStr<'a>, JsonStr<'a>)> {
+        self.0
+            .members()
+            .filter_map(|(key, value)| Some((key, value.as_text()?)))
+    }
+}
+
+/// A job's document within the message that carried it.
+#[derive(Debug, Clone, Copy)]
+pub struct JobDocument<'a>(Json<'a>);
+
+impl<'a> JobDocument<'a> {
+    pub(super) fn read(value: Json<'a>) -> Option<Self> {
+        (value.kind() != Kind::Null).then_some(Self(value))
+    }
+
+    /// Where in the payload the document stands: a JSON object over MQTT, a string (with its quotes) over HTTPS.
+    pub fn range(&self) -> Range<usize> {
+        self.0.range()
+    }
+
+    /// The document's text: borrowed over MQTT, unescaped into `buffer` over HTTPS.
+    pub fn resolve<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, BufferTooSmall>
+    where
+        'a: 'b,
+    {
+        match self.0.as_text() {
+            Some(text) => text.resolve(buffer),
+            None => Ok(self.0.raw()),
+        }
+    }
+}
+
+pub(super) fn seconds(value: Option<Json<'_>>) -> Option<Seconds> {
+    value?.as_i64_truncated().map(Seconds::from_service)
+}
+
+fn whole(value: Option<Json<'_>>) -> Option<i64> {
+    value?.as_i64()
+}
+
+fn status(value: Option<Json<'_>>) -> Status {
+    let mut buffer = [0; STATUS_LEN_MAX];
+    let text = value.and_then(|value| value.as_text()?.resolve(&mut buffer).ok());
+    text.map_or(Status::Unknown, Status::parse)
+}
+
+fn job(value: Option<Json<'_>>) -> Result<JobId, MessageError> {
+    let text = value
+        .and_then(|value| value.as_text())
+        .ok_or(MessageError::NoJobId)?;
+    let mut buffer = [0; JOB_ID_LEN_MAX];
+    text.resolve(&mut buffer)
+        .map_err(|error| NameError::TooLong {
+            len: error.needed,
+            limit: JOB_ID_LEN_MAX,
+        })
+        .and_then(JobId::parse)
+        .map_err(MessageError::JobId)
+}
