@@ -64,6 +64,7 @@ impl<W: Watch> Transfer<'_, W> {
     /// Fetches until every byte was handed over.
     pub(super) async fn run(mut self) -> Result<(), FetchError> {
         let mut backoff = Backoff::new(self.pace.backoff_first, self.pace.backoff_most);
+        let mut fruitless = 0;
         let mut distrusted = 0;
         let mut renewals = 0;
         loop {
@@ -74,8 +75,11 @@ impl<W: Watch> Transfer<'_, W> {
             self.send(Message::Rest).await;
             if self.tally.high() > before {
                 backoff.reset();
+                fruitless = 0;
                 distrusted = 0;
                 renewals = 0;
+            } else {
+                fruitless += 1;
             }
             match halt {
                 Halt::For(error) => return Err(error),
@@ -87,14 +91,14 @@ impl<W: Watch> Transfer<'_, W> {
                     self.url = self.watch.renew().await.map_err(FetchError::Renewal)?;
                 }
                 Halt::Link(last, after) => {
-                    if matches!(last, LinkError::Certificate { .. }) {
-                        distrusted += 1;
-                    }
-                    let attempts = backoff.attempts().saturating_add(1);
-                    if attempts >= self.pace.attempts
+                    distrusted += u32::from(matches!(last, LinkError::Certificate { .. }));
+                    if fruitless >= self.pace.attempts
                         || distrusted >= self.pace.certificate_attempts
                     {
-                        return Err(FetchError::Link { attempts, last });
+                        return Err(FetchError::Link {
+                            attempts: fruitless,
+                            last,
+                        });
                     }
                     let wait = backoff.next(&mut self.random);
                     pace::pause(after.map_or(wait, |after| after.saturating_add(wait))).await;
