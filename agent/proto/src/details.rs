@@ -1,13 +1,18 @@
 //! Status details: the service's limits enforced on insert.
 
+use core::ops::Range;
+
 use heapless::Vec;
 
 /// Most pairs that the service takes (AWS general reference, `iot_device_management` quotas).
 pub const PAIRS_MAX: usize = 10;
 /// Largest length of a key.
 pub const KEY_LEN_MAX: usize = 128;
-/// Most characters of a value.
+/// Most characters of a value; counted in UTF-16 units, the stricter reading of the quota.
 pub const VALUE_CHARS_MAX: usize = 1024;
+
+/// Bytes in front of each pair.
+const HEADER_LEN: usize = 3;
 
 /// Why a pair is not taken.
 #[non_exhaustive]
@@ -39,25 +44,267 @@ impl<const BYTES: usize> StatusDetails<BYTES> {
         Self { packed: Vec::new() }
     }
 
-    /// Sets `key` to `value`, made to fit; replaces the value that the key had.
+    /// Sets `key` to `value`, made to fit; replaces the value that the key had. On an error nothing has changed.
     pub fn insert(&mut self, key: &str, value: &str) -> Result<(), DetailsError> {
-        let _ = (key, value);
-        todo!()
+        check_key(key)?;
+        let found = self.pairs().find(|pair| pair.key == key);
+        if found.is_none() && self.pairs().count() == PAIRS_MAX {
+            return Err(DetailsError::TooManyPairs);
+        }
+        let place = found.map_or(self.packed.len()..self.packed.len(), |pair| pair.place);
+        let value_len = fit(value).map(char::len_utf8).sum::<usize>();
+        self.open_gap(place.clone(), HEADER_LEN + key.len() + value_len)?;
+        let gap = self.packed.get_mut(place.start..).unwrap_or_default();
+        write_pair(gap, key, value_len, fit(value));
+        Ok(())
     }
 
     /// The value of `key`.
     pub fn value(&self, key: &str) -> Option<&str> {
-        let _ = key;
-        todo!()
+        self.iter()
+            .find_map(|(found, value)| (found == key).then_some(value))
     }
 
     /// The pairs, in the order of their first insert.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        core::iter::empty()
+        self.pairs().map(|pair| (pair.key, pair.value))
     }
 
     /// Whether there are no pairs.
     pub fn is_empty(&self) -> bool {
         self.packed.is_empty()
+    }
+
+    fn pairs(&self) -> Pairs<'_> {
+        Pairs {
+            packed: &self.packed,
+            at: 0,
+        }
+    }
+
+    /// Makes `place` `len` bytes long, moving what follows.
+    fn open_gap(&mut self, place: Range<usize>, len: usize) -> Result<(), DetailsError> {
+        let old = self.packed.len();
+        let new = old - place.len() + len;
+        if new > BYTES {
+            return Err(DetailsError::Full);
+        }
+        let _ = self.packed.resize(new.max(old), 0);
+        self.packed.copy_within(place.end..old, place.start + len);
+        self.packed.truncate(new);
+        Ok(())
+    }
+}
+
+/// A pair and the bytes that it takes.
+struct Pair<'a> {
+    key: &'a str,
+    value: &'a str,
+    place: Range<usize>,
+}
+
+/// The pairs as packed: the key's length in a byte, the value's in two, then both.
+struct Pairs<'a> {
+    packed: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    fn next(&mut self) -> Option<Pair<'a>> {
+        let (header, rest) = self
+            .packed
+            .get(self.at..)?
+            .split_first_chunk::<HEADER_LEN>()?;
+        let [key_len, high, low] = *header;
+        let value_len = u16::from_be_bytes([high, low]);
+        let (key, rest) = rest.split_at_checked(key_len.into())?;
+        let value = rest.get(..value_len.into())?;
+        let start = self.at;
+        self.at += HEADER_LEN + key.len() + value.len();
+        Some(Pair {
+            key: str::from_utf8(key).ok()?,
+            value: str::from_utf8(value).ok()?,
+            place: start..self.at,
+        })
+    }
+}
+
+fn write_pair(gap: &mut [u8], key: &str, value_len: usize, value: impl Iterator<Item = char>) {
+    // Limits on both lengths are far below those of the header.
+    let key_len = u8::try_from(key.len()).unwrap_or_default();
+    let [high, low] = u16::try_from(value_len).unwrap_or_default().to_be_bytes();
+    let Some((header, rest)) = gap.split_first_chunk_mut::<HEADER_LEN>() else {
+        return;
+    };
+    *header = [key_len, high, low];
+    let Some((place, mut rest)) = rest.split_at_mut_checked(key.len()) else {
+        return;
+    };
+    place.copy_from_slice(key.as_bytes());
+    for c in value {
+        let Some((place, behind)) = rest.split_at_mut_checked(c.len_utf8()) else {
+            return;
+        };
+        c.encode_utf8(place);
+        rest = behind;
+    }
+}
+
+fn check_key(key: &str) -> Result<(), DetailsError> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'-');
+    if (1..=KEY_LEN_MAX).contains(&key.len()) && key.bytes().all(legal) {
+        Ok(())
+    } else {
+        Err(DetailsError::Key)
+    }
+}
+
+/// The characters of `value` as the service takes them.
+fn fit(value: &str) -> impl Iterator<Item = char> {
+    let value = if value.is_empty() { "-" } else { value };
+    let mut units = 0;
+    value
+        .chars()
+        .take_while(move |c| {
+            units += c.len_utf16();
+            units <= VALUE_CHARS_MAX
+        })
+        .map(|c| if is_other(c) { ' ' } else { c })
+}
+
+/// Whether `c` is in Unicode's category C (other), which the service refuses: controls, formats, private use, noncharacters, and
+/// the planes without any character. Single code points that are not assigned within a script are not told apart: the table
+/// would weigh more than the rest of the codec.
+fn is_other(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
+            | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1345f}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{40000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{10ffff}')
+        || c as u32 & 0xFFFE == 0xFFFE
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fitted(value: &str) -> String {
+        let mut details = StatusDetails::<8192>::new();
+        details.insert("k", value).unwrap();
+        details.value("k").unwrap().into()
+    }
+
+    #[test]
+    fn pairs_keep_the_order_of_their_first_insert() {
+        let mut details = StatusDetails::<64>::new();
+        details.insert("a", "1").unwrap();
+        details.insert("b", "2").unwrap();
+        details.insert("a", "a longer value").unwrap();
+        details.insert("b", "").unwrap();
+        let pairs: Vec<_> = details.iter().collect();
+        assert_eq!(pairs, [("a", "a longer value"), ("b", "-")]);
+    }
+
+    #[test]
+    fn a_newline_is_sent_as_a_blank() {
+        assert_eq!(fitted("one\r\ntwo\tthree\u{1b}[0m"), "one  two three [0m");
+    }
+
+    #[test]
+    fn other_scripts_and_emoji_are_sent_as_they_are() {
+        for value in ["naïve 50 %", "προσοχή", "完了", "😀"] {
+            assert_eq!(fitted(value), value);
+        }
+    }
+
+    #[test]
+    fn invisible_and_private_characters_are_sent_as_blanks() {
+        assert_eq!(
+            fitted("\u{200b}\u{feff}\u{e000}\u{fffe}\u{e0001}\u{10ffff}"),
+            "      "
+        );
+    }
+
+    #[test]
+    fn an_empty_value_is_sent_as_a_dash() {
+        assert_eq!(fitted(""), "-");
+    }
+
+    #[test]
+    fn a_long_value_is_cut_at_1024_characters() {
+        assert_eq!(fitted(&"é".repeat(2000)), "é".repeat(1024));
+    }
+
+    #[test]
+    fn a_character_of_two_units_is_never_cut_in_half() {
+        let value = std::format!("{}😀", "x".repeat(1023));
+        assert_eq!(fitted(&value), "x".repeat(1023));
+    }
+
+    #[test]
+    fn a_key_outside_the_pattern_is_refused() {
+        let mut details = StatusDetails::<64>::new();
+        let long = "k".repeat(129);
+        for key in ["", "a.b", "a b", "ä", long.as_str()] {
+            assert_eq!(details.insert(key, "v"), Err(DetailsError::Key));
+        }
+        assert!(details.is_empty());
+    }
+
+    #[test]
+    fn ten_pairs_are_taken_and_an_eleventh_is_not() {
+        let mut details = StatusDetails::<128>::new();
+        for n in 0..10 {
+            details.insert(&std::format!("k{n}"), "v").unwrap();
+        }
+        assert_eq!(details.insert("k10", "v"), Err(DetailsError::TooManyPairs));
+        assert_eq!(details.insert("k9", "w"), Ok(()));
+    }
+
+    #[test]
+    fn a_pair_that_does_not_fit_changes_nothing() {
+        let mut details = StatusDetails::<10>::new();
+        details.insert("a", "123456").unwrap();
+        assert_eq!(details.insert("a", "1234567"), Err(DetailsError::Full));
+        assert_eq!(details.insert("b", "1"), Err(DetailsError::Full));
+        assert_eq!(details.value("a"), Some("123456"));
+    }
+
+    proptest! {
+        #[test]
+        fn details_behave_like_a_small_ordered_map(
+            inserts in prop::collection::vec(("[a-e]{1,2}", "[ -~é]{0,12}"), 0..40),
+        ) {
+            let mut details = StatusDetails::<96>::new();
+            let mut model: Vec<(String, String)> = Vec::new();
+            for (key, value) in inserts {
+                if details.insert(&key, &value).is_ok() {
+                    let value = if value.is_empty() { "-".into() } else { value };
+                    match model.iter_mut().find(|(known, _)| *known == key) {
+                        Some(pair) => pair.1 = value,
+                        None => model.push((key, value)),
+                    }
+                }
+                let pairs: Vec<(String, String)> =
+                    details.iter().map(|(k, v)| (k.into(), v.into())).collect();
+                prop_assert_eq!(&pairs, &model);
+            }
+        }
+
+        #[test]
+        fn every_value_becomes_one_that_the_service_takes(value: String) {
+            let value = fitted(&value);
+            prop_assert!((1..=1024).contains(&value.encode_utf16().count()));
+            prop_assert!(!value.chars().any(char::is_control));
+        }
     }
 }

@@ -13,6 +13,9 @@
 //! ```
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod backoff;
 pub mod details;
 pub mod document;

@@ -161,11 +161,9 @@ fn check(text: &str, limit: usize, colon: bool) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }
-    if let Some(other) = text
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-') || (colon && *c == ':')))
-    {
-        return Err(NameError::Character(other));
+    let other = text.bytes().position(|byte| !is_allowed(byte, colon));
+    if let Some(character) = other.and_then(|at| text.get(at..)?.chars().next()) {
+        return Err(NameError::Character(character));
     }
     if text.len() > limit {
         return Err(NameError::TooLong {
@@ -174,4 +172,58 @@ fn check(text: &str, limit: usize, colon: bool) -> Result<(), NameError> {
         });
     }
     Ok(())
+}
+
+const fn is_allowed(byte: u8, colon: bool) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (colon && byte == b':')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    #[test]
+    fn a_job_id_of_64_characters_is_taken_and_one_of_65_is_not() {
+        assert!(JobId::parse(&"j".repeat(64)).is_ok());
+        assert_eq!(
+            JobId::parse(&"j".repeat(65)),
+            Err(NameError::TooLong { len: 65, limit: 64 })
+        );
+    }
+
+    #[test]
+    fn a_thing_name_may_hold_a_colon_and_a_job_id_may_not() {
+        assert!(ThingName::parse("line:3").is_ok());
+        assert_eq!(JobId::parse("line:3"), Err(NameError::Character(':')));
+    }
+
+    #[test]
+    fn a_name_is_never_empty() {
+        assert_eq!(NamespaceId::parse(""), Err(NameError::Empty));
+    }
+
+    #[test]
+    fn the_first_character_that_is_not_allowed_is_named_whole() {
+        assert_eq!(JobId::parse("päper/x"), Err(NameError::Character('ä')));
+    }
+
+    #[test]
+    fn every_ascii_character_is_judged_as_the_service_does() {
+        let allowed: String = (0..=127_u8)
+            .map(char::from)
+            .filter(|c| JobId::parse(&String::from(*c)).is_ok())
+            .collect();
+        assert_eq!(
+            allowed,
+            "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+        );
+    }
+
+    #[test]
+    fn a_borrowed_id_equals_its_copy() {
+        let borrowed = JobIdRef::parse("job-1").unwrap();
+        assert_eq!(borrowed, borrowed.to_owned());
+    }
 }

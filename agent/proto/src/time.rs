@@ -71,3 +71,30 @@ impl Seconds {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_too_far_away_is_the_last_one() {
+        let never = Instant::from_millis(u64::MAX);
+        assert_eq!(Instant::from_millis(1) + Duration::MAX, never);
+    }
+
+    #[test]
+    fn nothing_happens_before_the_boot() {
+        let boot = Instant::from_millis(0);
+        assert_eq!(Instant::from_millis(1) - Duration::from_secs(1), boot);
+        assert_eq!(boot.since(Instant::from_millis(5)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_number_too_large_for_seconds_is_milliseconds() {
+        assert_eq!(Seconds::from_service(1_760_000_000).as_i64(), 1_760_000_000);
+        assert_eq!(
+            Seconds::from_service(1_760_000_000_999).as_i64(),
+            1_760_000_000
+        );
+    }
+}

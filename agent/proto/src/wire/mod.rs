@@ -5,3 +5,5 @@ pub mod execution;
 pub mod request;
 pub mod response;
 pub mod status;
+
+mod writer;

@@ -8,9 +8,7 @@ use crate::details::StatusDetails;
 use crate::json::BufferTooSmall;
 use crate::names::ClientToken;
 use crate::wire::status::Status;
-
-/// Longest step timer (AWS developer guide, `jobs-mqtt-api`).
-pub const STEP_TIMEOUT_MINUTES_MAX: u16 = 10_080;
+use crate::wire::writer::ObjectWriter;
 
 /// The `stepTimeoutInMinutes` of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +17,14 @@ pub struct StepTimeout(i16);
 impl StepTimeout {
     /// Ends the timer that runs; the service takes it in an update only.
     pub const OFF: Self = Self(-1);
+    /// Longest timer in minutes (AWS developer guide, `jobs-mqtt-api`).
+    pub const MINUTES_MAX: i16 = 10_080;
 
     /// A timer of at least `time`, in whole minutes within the service's limits.
     pub fn at_least(time: Duration) -> Self {
-        let _ = time;
-        todo!()
+        let minutes = time.as_millis().div_ceil(60_000);
+        let minutes = i16::try_from(minutes).unwrap_or(Self::MINUTES_MAX);
+        Self(minutes.clamp(1, Self::MINUTES_MAX))
     }
 }
 
@@ -41,8 +42,13 @@ pub struct Describe<'a> {
 impl Describe<'_> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let _ = buffer;
-        todo!()
+        let mut object = ObjectWriter::new(buffer);
+        if let Some(number) = self.execution_number {
+            object.number("executionNumber", number);
+        }
+        object.bool("includeJobDocument", self.include_job_document);
+        object.text("clientToken", self.client_token.as_str());
+        object.finish()
     }
 }
 
@@ -70,8 +76,24 @@ pub struct Update<'a, const D: usize> {
 impl<const D: usize> Update<'_, D> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let _ = buffer;
-        todo!()
+        let mut object = ObjectWriter::new(buffer);
+        object.text("status", self.status.as_str());
+        write_details(&mut object, self.status_details);
+        if let Some(version) = self.expected_version {
+            object.number("expectedVersion", version);
+        }
+        if let Some(number) = self.execution_number {
+            object.number("executionNumber", number);
+        }
+        write_step_timeout(&mut object, self.step_timeout);
+        if self.include_job_execution_state {
+            object.bool("includeJobExecutionState", true);
+        }
+        if self.include_job_document {
+            object.bool("includeJobDocument", true);
+        }
+        object.text("clientToken", self.client_token.as_str());
+        object.finish()
     }
 }
 
@@ -85,8 +107,9 @@ pub struct Pending<'a> {
 impl Pending<'_> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let _ = buffer;
-        todo!()
+        let mut object = ObjectWriter::new(buffer);
+        object.text("clientToken", self.client_token.as_str());
+        object.finish()
     }
 }
 
@@ -104,7 +127,134 @@ pub struct StartNext<'a, const D: usize> {
 impl<const D: usize> StartNext<'_, D> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let _ = buffer;
-        todo!()
+        let mut object = ObjectWriter::new(buffer);
+        write_details(&mut object, self.status_details);
+        write_step_timeout(&mut object, self.step_timeout);
+        object.text("clientToken", self.client_token.as_str());
+        object.finish()
+    }
+}
+
+fn write_details<const D: usize>(
+    object: &mut ObjectWriter<'_>,
+    details: Option<&StatusDetails<D>>,
+) {
+    if let Some(details) = details {
+        object.texts("statusDetails", details.iter());
+    }
+}
+
+fn write_step_timeout(object: &mut ObjectWriter<'_>, timeout: Option<StepTimeout>) {
+    if let Some(StepTimeout(minutes)) = timeout {
+        object.number("stepTimeoutInMinutes", minutes.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    fn token() -> ClientToken {
+        ClientToken::parse("t-1").unwrap()
+    }
+
+    fn update(client_token: &ClientToken) -> Update<'_, 64> {
+        Update {
+            client_token,
+            status: Status::Succeeded,
+            status_details: None,
+            expected_version: None,
+            execution_number: None,
+            step_timeout: None,
+            include_job_execution_state: false,
+            include_job_document: false,
+        }
+    }
+
+    fn text(write: impl FnOnce(&mut [u8]) -> Result<usize, BufferTooSmall>) -> String {
+        let mut buffer = [0; 512];
+        let len = write(&mut buffer).unwrap();
+        String::from_utf8(buffer[..len].into()).unwrap()
+    }
+
+    #[test]
+    fn an_update_says_only_what_was_set() {
+        assert_eq!(
+            text(|buffer| update(&token()).write(buffer)),
+            r#"{"status":"SUCCEEDED","clientToken":"t-1"}"#
+        );
+    }
+
+    #[test]
+    fn numbers_are_written_as_numbers_and_details_as_strings() {
+        let mut details = StatusDetails::<64>::new();
+        details.insert("progress", r#"4"2"#).unwrap();
+        let token = token();
+        let update = Update {
+            status: Status::InProgress,
+            status_details: Some(&details),
+            expected_version: Some(7),
+            execution_number: Some(3),
+            step_timeout: Some(StepTimeout::OFF),
+            include_job_execution_state: true,
+            include_job_document: true,
+            ..update(&token)
+        };
+        assert_eq!(
+            text(|buffer| update.write(buffer)),
+            r#"{"status":"IN_PROGRESS","statusDetails":{"progress":"4\"2"},"expectedVersion":7,"executionNumber":3,"stepTimeoutInMinutes":-1,"includeJobExecutionState":true,"includeJobDocument":true,"clientToken":"t-1"}"#
+        );
+    }
+
+    #[test]
+    fn a_buffer_of_exactly_the_length_is_enough() {
+        let token = token();
+        let mut buffer = [0; 42];
+        assert_eq!(update(&token).write(&mut buffer), Ok(42));
+        assert_eq!(
+            update(&token).write(&mut buffer[..41]),
+            Err(BufferTooSmall {
+                needed: 42,
+                given: 41
+            })
+        );
+    }
+
+    #[test]
+    fn the_other_requests_carry_their_token_too() {
+        let client_token = &token();
+        let describe = Describe {
+            client_token,
+            execution_number: Some(2),
+            include_job_document: false,
+        };
+        assert_eq!(
+            text(|buffer| describe.write(buffer)),
+            r#"{"executionNumber":2,"includeJobDocument":false,"clientToken":"t-1"}"#
+        );
+        assert_eq!(
+            text(|buffer| Pending { client_token }.write(buffer)),
+            r#"{"clientToken":"t-1"}"#
+        );
+        let start_next = StartNext::<64> {
+            client_token,
+            status_details: None,
+            step_timeout: Some(StepTimeout::at_least(Duration::from_secs(600))),
+        };
+        assert_eq!(
+            text(|buffer| start_next.write(buffer)),
+            r#"{"stepTimeoutInMinutes":10,"clientToken":"t-1"}"#
+        );
+    }
+
+    #[test]
+    fn a_step_timer_is_never_shorter_than_asked_nor_outside_the_limits() {
+        let minutes = |secs| StepTimeout::at_least(Duration::from_secs(secs)).0;
+        assert_eq!(minutes(0), 1);
+        assert_eq!(minutes(60), 1);
+        assert_eq!(minutes(61), 2);
+        assert_eq!(minutes(u64::MAX), 10_080);
     }
 }

@@ -3,11 +3,16 @@
 //! What the protocol may leave out is optional, what this version does not know is skipped, and an optional member of a wrong type
 //! counts as left out: one odd member must not hide a job.
 
-use crate::json::{JsonError, JsonStr};
+use crate::json::{Json, JsonError, JsonStr, Object};
 use crate::names::NameError;
 use crate::time::Seconds;
 use crate::wire::error::ErrorCode;
-use crate::wire::execution::{Execution, ExecutionState, JobDocument, Summaries};
+use crate::wire::execution::{
+    Execution, ExecutionState, JobDocument, MEMBER_LEN_MAX, Summaries, seconds,
+};
+
+/// Longest spelling of a code that is known.
+const CODE_LEN_MAX: usize = 32;
 
 /// Why a payload cannot be read.
 #[non_exhaustive]
@@ -41,8 +46,20 @@ pub struct Described<'a> {
 impl<'a> Described<'a> {
     /// Reads a payload.
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let _ = payload;
-        todo!()
+        let mut message = Self {
+            client_token: None,
+            timestamp: None,
+            execution: None,
+        };
+        for (name, value) in open(payload)?.members() {
+            match name.resolve(&mut [0; MEMBER_LEN_MAX]).unwrap_or_default() {
+                "clientToken" => message.client_token = value.as_text(),
+                "execution" => message.execution = Execution::read(value)?,
+                "timestamp" => message.timestamp = seconds(value),
+                _ => {}
+            }
+        }
+        Ok(message)
     }
 }
 
@@ -62,8 +79,22 @@ pub struct Updated<'a> {
 impl<'a> Updated<'a> {
     /// Reads a payload.
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let _ = payload;
-        todo!()
+        let mut message = Self {
+            client_token: None,
+            timestamp: None,
+            execution_state: None,
+            job_document: None,
+        };
+        for (name, value) in open(payload)?.members() {
+            match name.resolve(&mut [0; MEMBER_LEN_MAX]).unwrap_or_default() {
+                "clientToken" => message.client_token = value.as_text(),
+                "executionState" => message.execution_state = ExecutionState::read(value),
+                "jobDocument" => message.job_document = JobDocument::read(value),
+                "timestamp" => message.timestamp = seconds(value),
+                _ => {}
+            }
+        }
+        Ok(message)
     }
 }
 
@@ -81,16 +112,34 @@ pub struct Pending<'a> {
 }
 
 impl<'a> Pending<'a> {
-    /// Reads the payload of get accepted (`inProgressJobs`, `queuedJobs`).
+    /// Reads the payload of get accepted (`inProgressJobs`, `queuedJobs`) or of notify (`jobs` by status).
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let _ = payload;
-        todo!()
+        let mut message = Self {
+            client_token: None,
+            timestamp: None,
+            in_progress: Summaries::default(),
+            queued: Summaries::default(),
+        };
+        for (name, value) in open(payload)?.members() {
+            match name.resolve(&mut [0; MEMBER_LEN_MAX]).unwrap_or_default() {
+                "clientToken" => message.client_token = value.as_text(),
+                "inProgressJobs" => message.in_progress = Summaries::read(value),
+                "jobs" => message.read_by_status(value),
+                "queuedJobs" => message.queued = Summaries::read(value),
+                "timestamp" => message.timestamp = seconds(value),
+                _ => {}
+            }
+        }
+        Ok(message)
     }
 
-    /// Reads the payload of notify (`jobs` by status).
-    pub fn parse_notify(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let _ = payload;
-        todo!()
+    fn read_by_status(&mut self, jobs: Json<'a>) {
+        let list = |status| {
+            let jobs = jobs.as_object()?;
+            jobs.member(status).map(Summaries::read)
+        };
+        self.in_progress = list("IN_PROGRESS").unwrap_or_default();
+        self.queued = list("QUEUED").unwrap_or_default();
     }
 }
 
@@ -114,7 +163,236 @@ pub struct Rejected<'a> {
 impl<'a> Rejected<'a> {
     /// Reads a payload.
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let _ = payload;
-        todo!()
+        let mut message = Self {
+            client_token: None,
+            timestamp: None,
+            code: ErrorCode::Unknown,
+            code_text: None,
+            message: None,
+            execution_state: None,
+        };
+        for (name, value) in open(payload)?.members() {
+            match name.resolve(&mut [0; MEMBER_LEN_MAX]).unwrap_or_default() {
+                "clientToken" => message.client_token = value.as_text(),
+                "code" => message.code_text = value.as_text(),
+                "executionState" => message.execution_state = ExecutionState::read(value),
+                "message" => message.message = value.as_text(),
+                "timestamp" => message.timestamp = seconds(value),
+                _ => {}
+            }
+        }
+        let mut buffer = [0; CODE_LEN_MAX];
+        if let Some(Ok(code)) = message.code_text.map(|code| code.resolve(&mut buffer)) {
+            message.code = ErrorCode::parse(code);
+        }
+        Ok(message)
+    }
+}
+
+fn open(payload: &[u8]) -> Result<Object<'_>, MessageError> {
+    Json::parse(payload)?
+        .as_object()
+        .ok_or(MessageError::NotAnObject)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::status::Status;
+
+    fn described(payload: &str) -> Described<'_> {
+        Described::parse(payload.as_bytes()).unwrap()
+    }
+
+    fn execution(members: &str) -> String {
+        format!(r#"{{"execution":{{"jobId":"j"{members}}}}}"#)
+    }
+
+    fn ids(summaries: Summaries<'_>) -> Vec<String> {
+        summaries
+            .map(|summary| summary.job_id.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn an_empty_execution_means_that_nothing_is_pending() {
+        for payload in [
+            r#"{"timestamp":1}"#,
+            r#"{"execution":{}}"#,
+            r#"{"execution":null}"#,
+            "{}",
+        ] {
+            assert!(described(payload).execution.is_none(), "{payload}");
+        }
+    }
+
+    #[test]
+    fn an_execution_needs_nothing_but_its_job_id() {
+        let text = execution("");
+        let execution = described(&text).execution.unwrap();
+        assert_eq!(execution.job_id.as_str(), "j");
+        assert_eq!(execution.status, Status::Unknown);
+        assert!(execution.execution_number.is_none() && execution.job_document.is_none());
+    }
+
+    #[test]
+    fn an_execution_without_a_legal_job_id_is_refused() {
+        assert_eq!(
+            Described::parse(br#"{"execution":{"status":"QUEUED"}}"#).unwrap_err(),
+            MessageError::NoJobId
+        );
+        assert_eq!(
+            Described::parse(br#"{"execution":{"jobId":"a/b"}}"#).unwrap_err(),
+            MessageError::JobId(NameError::Character('/'))
+        );
+        let long = format!(r#"{{"execution":{{"jobId":"\u006a{}"}}}}"#, "j".repeat(64));
+        assert_eq!(
+            Described::parse(long.as_bytes()).unwrap_err(),
+            MessageError::JobId(NameError::TooLong { len: 65, limit: 64 })
+        );
+    }
+
+    #[test]
+    fn every_status_of_the_service_is_read_and_others_are_kept_as_unknown() {
+        let statuses = [
+            ("CANCELED", Status::Canceled),
+            ("FAILED", Status::Failed),
+            ("IN_PROGRESS", Status::InProgress),
+            ("QUEUED", Status::Queued),
+            ("REJECTED", Status::Rejected),
+            ("REMOVED", Status::Removed),
+            ("SUCCEEDED", Status::Succeeded),
+            ("TIMED_OUT", Status::TimedOut),
+            ("A_STATUS_THAT_AWS_ADDS_LATER", Status::Unknown),
+        ];
+        for (spelling, status) in statuses {
+            let text = execution(&format!(r#","status":"{spelling}""#));
+            assert_eq!(described(&text).execution.unwrap().status, status);
+        }
+    }
+
+    #[test]
+    fn a_job_id_of_64_characters_is_legal() {
+        let id = "j".repeat(64);
+        let text = format!(r#"{{"execution":{{"jobId":"{id}"}}}}"#);
+        assert_eq!(described(&text).execution.unwrap().job_id.as_str(), id);
+    }
+
+    #[test]
+    fn a_list_may_be_of_any_length() {
+        let entries: Vec<_> = (0..40).map(|n| format!(r#"{{"jobId":"j{n}"}}"#)).collect();
+        let text = format!(r#"{{"jobs":{{"QUEUED":[{}]}}}}"#, entries.join(","));
+        let pending = Pending::parse(text.as_bytes()).unwrap();
+        assert_eq!(pending.queued.count(), 40);
+        assert_eq!(pending.in_progress.count(), 0);
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_hides_no_other() {
+        let text = br#"{"inProgressJobs":[{"jobId":"a"},{},7,{"jobId":""},{"jobId":"b"}]}"#;
+        let pending = Pending::parse(text).unwrap();
+        assert_eq!(ids(pending.in_progress), ["a", "b"]);
+    }
+
+    #[test]
+    fn details_may_be_ten_and_more_and_others_than_strings_are_skipped() {
+        let pairs: Vec<_> = (0..12).map(|n| format!(r#""k{n}":"v{n}""#)).collect();
+        let text = execution(&format!(
+            r#","statusDetails":{{"n":1,{}}}"#,
+            pairs.join(",")
+        ));
+        let details = described(&text).execution.unwrap().status_details.unwrap();
+        assert_eq!(details.iter().count(), 12);
+        assert!(details.value("k11").unwrap() == *"v11");
+        assert!(details.value("n").is_none());
+    }
+
+    #[test]
+    fn the_document_over_mqtt_is_a_range_of_the_payload() {
+        let text = execution(r#","jobDocument": {"operation":"reboot"} ,"versionNumber":2"#);
+        let document = described(&text).execution.unwrap().job_document.unwrap();
+        assert_eq!(&text[document.range()], r#"{"operation":"reboot"}"#);
+    }
+
+    #[test]
+    fn the_document_over_https_is_a_string_to_resolve() {
+        let text = execution(r#","jobDocument":"{\"operation\":\"reboot\"}""#);
+        let document = described(&text).execution.unwrap().job_document.unwrap();
+        assert_eq!(
+            document.resolve(&mut [0; 64]),
+            Ok(r#"{"operation":"reboot"}"#)
+        );
+    }
+
+    #[test]
+    fn times_are_seconds_however_they_are_spelled() {
+        for time in [
+            "1489096425",
+            "1489096425069",
+            "1489096425.069",
+            "1.489096425E9",
+        ] {
+            let text = execution(&format!(r#","queuedAt":{time}"#));
+            let queued_at = described(&text).execution.unwrap().queued_at.unwrap();
+            assert_eq!(queued_at.as_i64(), 1_489_096_425, "{time}");
+        }
+    }
+
+    #[test]
+    fn an_optional_member_of_a_wrong_type_counts_as_left_out() {
+        let text = execution(r#","queuedAt":"x","versionNumber":{},"status":7,"statusDetails":[]"#);
+        let execution = described(&text).execution.unwrap();
+        assert!(execution.queued_at.is_none() && execution.version_number.is_none());
+        assert!(execution.status_details.is_none());
+    }
+
+    #[test]
+    fn a_code_that_is_not_known_is_kept_as_text() {
+        let text = br#"{"code":"BrandNew","message":"no \u0026 no"}"#;
+        let rejected = Rejected::parse(text).unwrap();
+        assert_eq!(rejected.code, ErrorCode::Unknown);
+        assert!(rejected.code_text.unwrap() == *"BrandNew");
+        assert!(rejected.message.unwrap() == *"no & no");
+    }
+
+    #[test]
+    fn a_rejection_without_a_code_is_no_reason_to_fail() {
+        assert_eq!(Rejected::parse(b"{}").unwrap().code, ErrorCode::Unknown);
+    }
+
+    #[test]
+    fn the_state_behind_a_rejection_is_read() {
+        let text = br#"{"code":"VersionMismatch","executionState":{"status":"CANCELED","versionNumber":4}}"#;
+        let state = Rejected::parse(text).unwrap().execution_state.unwrap();
+        assert_eq!(state.status, Status::Canceled);
+        assert_eq!(state.version_number, Some(4));
+    }
+
+    #[test]
+    fn a_payload_that_is_no_object_is_refused() {
+        assert_eq!(
+            Updated::parse(b"[]").unwrap_err(),
+            MessageError::NotAnObject
+        );
+        assert_eq!(
+            Updated::parse(b"").unwrap_err(),
+            MessageError::Json(JsonError::Incomplete)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_payload_panics(payload in prop::collection::vec(any::<u8>(), 0..256)) {
+            let _ = Described::parse(&payload);
+            let _ = Updated::parse(&payload);
+            let _ = Pending::parse(&payload).map(|lists| lists.queued.count() + lists.in_progress.count());
+            let _ = Rejected::parse(&payload);
+        }
     }
 }
