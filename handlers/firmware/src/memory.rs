@@ -7,7 +7,8 @@ use iot_jobs_handler::STATE_LEN_MAX;
 /// Version of the blob's shape, its first byte.
 const VERSION: u8 = 1;
 /// Most bytes of the sentence that a failed health check leaves.
-const REASON_LEN_MAX: usize = STATE_LEN_MAX - 4;
+const REASON_LEN_MAX: usize = 128;
+const _: () = assert!(4 + REASON_LEN_MAX <= STATE_LEN_MAX);
 
 /// What an earlier run of this execution came to. Kept with the record.
 #[derive(Debug, Clone, PartialEq, Eq)]

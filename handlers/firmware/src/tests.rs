@@ -2,10 +2,10 @@
 
 extern crate std;
 
+use core::cell::Cell;
 use core::future::{Future, pending};
 use core::pin::pin;
 use core::task::{Context, Waker};
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::format;
 use std::rc::Rc;
