@@ -14,12 +14,13 @@
 #[path = "../src/fetch/mod.rs"]
 mod fetch;
 
-use std::cell::Cell;
-use std::net::SocketAddr;
+use core::cell::Cell;
+use core::net::SocketAddr;
+use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fetch::{Fetcher, FileSink, Order, Pace, Url, Watch};
 use iot_jobs_handler::{Failure, FailureClass};

@@ -50,7 +50,7 @@ pub(crate) enum FetchError {
     Refused(Refusal),
     /// There was no fresh URL to be had.
     #[error("{}", .0.message)]
-    Renewal(Failure),
+    Renewal(Box<Failure>),
     /// The hosts' certificates cannot be checked.
     #[error(transparent)]
     Roots(#[from] RootsError),
@@ -141,6 +141,12 @@ impl FetchError {
 impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
         Self::new(error.class(), error.code(), &error)
+    }
+}
+
+impl From<UrlError> for Failure {
+    fn from(error: UrlError) -> Self {
+        Self::new(FailureClass::Rejected, "invalid_document", error)
     }
 }
 

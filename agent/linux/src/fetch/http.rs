@@ -3,9 +3,9 @@
 //! It never sends more than a `GET` of the presigned URL: no `Authorization`, no cookie, no client certificate, no
 //! `Accept-Encoding`. What an answer means is decided by [`Answer::read`], which is pure.
 
+use core::time::Duration;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -112,8 +112,8 @@ pub(crate) struct Refusal {
     pub(super) code: Option<String>,
 }
 
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match &self.code {
             Some(code) => write!(f, "{} ({code})", self.status),
             None => write!(f, "{}", self.status),

@@ -24,9 +24,9 @@ mod tls;
 mod transfer;
 mod url;
 
+use core::time::Duration;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use iot_jobs_handler::{Downloaded, Failure};
 use iot_jobs_proto::backoff::SplitMix64;
@@ -37,7 +37,7 @@ use tokio::time::timeout;
 pub(crate) use error::FetchError;
 pub(crate) use pace::Pace;
 pub(crate) use sink::{FileSink, Sink, SlotSink};
-pub(crate) use url::{Url, UrlError};
+pub(crate) use url::Url;
 
 use resume::Identity;
 use store::Store;

@@ -1,6 +1,6 @@
 //! How patient a download is: every wait and every limit of it, in one place.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// Bytes that are hashed and written at a time.
 pub(crate) const BLOCK_LEN: usize = 256 * 1024;

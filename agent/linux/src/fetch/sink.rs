@@ -2,12 +2,12 @@
 //!
 //! A sink never decides anything. File work runs on blocking threads, so that a slow disk does not hold up the MQTT keep-alive.
 
+use core::time::Duration;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use iot_jobs_hal::{FirmwareSlots, Slot};
 use rustix::fs::OFlags;
@@ -252,6 +252,6 @@ fn open_plain(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn slot_error(error: impl std::fmt::Display) -> io::Error {
+fn slot_error(error: impl core::fmt::Display) -> io::Error {
     io::Error::other(error.to_string())
 }

@@ -200,7 +200,7 @@ impl<'a, S: Sink> Store<'a, S> {
                 return Ok(());
             }
             self.at = self.at.saturating_add(read.len() as u64);
-            self.hash = hashed(std::mem::take(&mut self.hash), Arc::new(read))
+            self.hash = hashed(core::mem::take(&mut self.hash), Arc::new(read))
                 .await
                 .map_err(FetchError::storage("hash the part"))?;
             progress(self.at);
@@ -210,7 +210,7 @@ impl<'a, S: Sink> Store<'a, S> {
 
     async fn write(&mut self, block: Vec<u8>) -> Result<(), FetchError> {
         let block = Arc::new(block);
-        let hash = hashed(std::mem::take(&mut self.hash), Arc::clone(&block));
+        let hash = hashed(core::mem::take(&mut self.hash), Arc::clone(&block));
         let (hash, written) = tokio::join!(hash, self.sink.write(self.at, &block));
         self.hash = hash.map_err(FetchError::storage("hash the part"))?;
         written.map_err(FetchError::storage("write the part"))?;
@@ -265,7 +265,7 @@ impl<'a, S: Sink> Store<'a, S> {
 
 /// The digits of a digest.
 pub(super) fn hex(bytes: &[u8; 32]) -> String {
-    use std::fmt::Write as _;
+    use core::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

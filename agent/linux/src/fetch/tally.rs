@@ -1,6 +1,6 @@
 //! How many bytes were fetched more than once: the number that a good resume keeps small.
 
-use std::cell::Cell;
+use core::cell::Cell;
 
 /// Counts the bytes of one download, over all of its connections and beginnings.
 #[derive(Debug, Default)]

@@ -37,7 +37,7 @@ pub(super) fn client_config(extra: Option<&Path>) -> Result<Arc<ClientConfig>, R
     // What the system has is used as far as it goes: one broken file there must not stop every download.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = extra {
-        let unreadable = |problem: &dyn std::fmt::Display| RootsError::Unreadable {
+        let unreadable = |problem: &dyn core::fmt::Display| RootsError::Unreadable {
             path: path.to_owned(),
             problem: problem.to_string(),
         };

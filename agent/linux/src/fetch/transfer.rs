@@ -10,8 +10,8 @@
 //!
 //! Only new bytes count as progress: a server that lets every connection begin anew uses up the attempts.
 
+use core::time::Duration;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::body::Bytes;
 use iot_jobs_proto::backoff::{Backoff, SplitMix64};
@@ -88,7 +88,11 @@ impl<W: Watch> Transfer<'_, W> {
                 }
                 Halt::Expired(_) => {
                     renewals += 1;
-                    self.url = self.watch.renew().await.map_err(FetchError::Renewal)?;
+                    self.url = self
+                        .watch
+                        .renew()
+                        .await
+                        .map_err(|failure| FetchError::Renewal(Box::new(failure)))?;
                 }
                 Halt::Link(last, after) => {
                     distrusted += u32::from(matches!(last, LinkError::Certificate { .. }));
@@ -285,7 +289,7 @@ impl<W: Watch> Transfer<'_, W> {
             let room = self.pace.block.saturating_sub(block.len());
             block.extend_from_slice(&bytes.split_to(room.min(bytes.len())));
             if block.len() >= self.pace.block {
-                let full = std::mem::replace(block, Vec::with_capacity(self.pace.block));
+                let full = core::mem::replace(block, Vec::with_capacity(self.pace.block));
                 self.send(Message::Block(full)).await;
             }
         }
@@ -309,7 +313,7 @@ impl<W: Watch> Transfer<'_, W> {
     async fn send(&self, message: Message) {
         if self.messages.send(message).await.is_err() {
             // The writing half ended with an error, which ends this half too.
-            std::future::pending().await
+            core::future::pending().await
         }
     }
 }

@@ -3,7 +3,7 @@
 //! It never prints more than scheme, host and path. A user name or a password in a URL is refused: nothing but the presigned query
 //! authorises a download.
 
-use std::fmt;
+use core::fmt;
 
 use hyper::Uri;
 use iot_jobs_proto::redact::PresignedUrl;

@@ -3,15 +3,16 @@
 mod server;
 mod slots;
 
-use std::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell};
+use core::time::Duration;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use iot_jobs_handler::{Downloaded, Failure, FailureClass};
 use sha2::{Digest as _, Sha256};
 
 use super::error::RedirectError;
 use super::http::LinkError;
+use super::url::UrlError;
 use super::*;
 use server::{Server, Step, all, cut, head};
 

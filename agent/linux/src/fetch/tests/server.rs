@@ -1,7 +1,7 @@
 //! A download host that does what a test tells it to: over real loopback sockets, with or without TLS.
 
+use core::net::SocketAddr;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
