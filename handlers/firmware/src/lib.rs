@@ -11,6 +11,20 @@
 //!   FAILED   FAILED digest_mismatch
 //! ```
 //!
+//! The document:
+//!
+//! ```json
+//! {"operation": "firmware-update", "version": "1.2.0", "url": "https://…", "size": 33554432, "sha256": "9f86…", "slot": "B"}
+//! ```
+//!
+//! | member | | |
+//! |---|---|---|
+//! | `version` | string, up to 128 bytes | reported as it is |
+//! | `url` | string | where the image is; may be a presigned URL |
+//! | `size` | number above 0 | bytes of the image |
+//! | `sha256` | 64 hexadecimal digits | the image's digest |
+//! | `slot` | `"A"` or `"B"`, optional | the slot that the image is made for; REJECTED on a device that runs from it |
+//!
 //! Invariant: the spare slot is marked only after the blob says so, and only if its first bytes have the promised digest.
 #![no_std]
 #![expect(

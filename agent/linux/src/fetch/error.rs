@@ -144,12 +144,6 @@ impl From<FetchError> for Failure {
     }
 }
 
-impl From<UrlError> for Failure {
-    fn from(error: UrlError) -> Self {
-        Self::new(FailureClass::Rejected, "invalid_document", error)
-    }
-}
-
 fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),

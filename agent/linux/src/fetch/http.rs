@@ -317,7 +317,7 @@ pub(super) struct Reply {
     pub(super) body: Body,
 }
 
-/// Sends one request and reads the answer's head.
+/// Sends one request, encrypted if `tls` says how, and reads the answer's head.
 pub(super) async fn get(
     url: &Url,
     ask: Ask<'_>,
@@ -326,7 +326,7 @@ pub(super) async fn get(
 ) -> Result<Reply, LinkError> {
     let host = url.host().to_owned();
     let stream = connect(url, pace).await?;
-    let response = match tls.filter(|_| url.is_https()) {
+    let response = match tls {
         None => exchange(stream, url, ask, pace).await,
         Some(config) => {
             let stream = encrypt(stream, url, config, pace).await?;
@@ -488,4 +488,95 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 fn digits(text: &str) -> Option<u64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, lines: &[(HeaderName, &'static str)], from: u64) -> Answer {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        Answer::read(StatusCode::from_u16(status).unwrap(), &headers, from)
+    }
+
+    #[test]
+    fn a_server_may_ask_for_patience_within_limits() {
+        for (value, wait) in [
+            ("7", Some(Duration::from_secs(7))),
+            ("99999999", Some(RETRY_AFTER_MAX)),
+            ("-1", None),
+            ("+1", None),
+            ("1.5", None),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", None),
+            ("99999999999999999999999", None),
+        ] {
+            let answer = read(503, &[(header::RETRY_AFTER, value)], 0);
+            assert_eq!(answer, Answer::NotNow(wait), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_rest_is_what_was_asked_for() {
+        let lines = [
+            (header::CONTENT_RANGE, "bytes 40-96/97"),
+            (header::CONTENT_LENGTH, "57"),
+            (header::ETAG, "\"v1\""),
+        ];
+        assert_eq!(
+            read(206, &lines, 40),
+            Answer::Rest(Content {
+                length: Some(57),
+                delimited: true,
+                total: Some(97),
+                validator: Some(Validator::Etag("\"v1\"".to_owned())),
+            })
+        );
+        for from in [0, 39, 41] {
+            assert!(matches!(read(206, &lines, from), Answer::Nonsense(_)));
+        }
+    }
+
+    #[test]
+    fn a_rest_is_as_long_as_its_range() {
+        let lines = [
+            (header::CONTENT_RANGE, "bytes 40-96/97"),
+            (header::CONTENT_LENGTH, "58"),
+        ];
+        assert_eq!(
+            read(206, &lines, 40),
+            Answer::Nonsense("partial content of another length than its range")
+        );
+    }
+
+    #[test]
+    fn a_header_that_is_there_twice_says_nothing() {
+        let lines = [
+            (header::CONTENT_RANGE, "bytes 40-96/97"),
+            (header::CONTENT_RANGE, "bytes 41-96/97"),
+        ];
+        assert!(matches!(read(206, &lines, 40), Answer::Nonsense(_)));
+    }
+
+    #[test]
+    fn a_range_without_a_total_is_taken() {
+        assert_eq!(
+            ContentRange::parse("bytes 5-9/*"),
+            Some(ContentRange {
+                first: 5,
+                last: 9,
+                total: None
+            })
+        );
+        for value in [
+            "bytes 5-18446744073709551615/*",
+            "bytes 5-9",
+            "bytes 5-9/x",
+            "bytes5-9/10",
+        ] {
+            assert_eq!(ContentRange::parse(value), None, "{value}");
+        }
+    }
 }

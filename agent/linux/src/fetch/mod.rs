@@ -26,11 +26,9 @@ mod url;
 
 use core::time::Duration;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use iot_jobs_handler::{Downloaded, Failure};
 use iot_jobs_proto::backoff::SplitMix64;
-use rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -42,6 +40,7 @@ pub(crate) use url::Url;
 use resume::Identity;
 use store::Store;
 use tally::Tally;
+use tls::Trust;
 use transfer::Transfer;
 
 /// What to download, and from where.
@@ -187,7 +186,7 @@ impl Fetcher {
                 order,
                 url: order.url.clone(),
                 allow_http: self.allow_http,
-                tls: self.tls(&order.url).await?,
+                trust: Trust::new(self.root_ca.clone()),
                 pace: &self.pace,
                 watch,
                 random: SplitMix64::new(seed),
@@ -205,20 +204,5 @@ impl Fetcher {
             store = written;
         }
         store.finish(&order.sha256).await
-    }
-
-    /// Reads the roots, which only `https` needs. A plain URL may redirect to it.
-    async fn tls(&self, url: &Url) -> Result<Option<Arc<ClientConfig>>, FetchError> {
-        let path = self.root_ca.clone();
-        let read = tokio::task::spawn_blocking(move || tls::client_config(path.as_deref()));
-        let config = read.await.map_err(|error| FetchError::Storage {
-            doing: "read the root certificates",
-            source: error.into(),
-        })?;
-        match config {
-            Ok(config) => Ok(Some(config)),
-            Err(_) if !url.is_https() => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 }

@@ -24,6 +24,10 @@ pub(crate) trait Sink {
     /// Where the download remembers how far it is.
     fn resume_path(&self) -> &Path;
 
+    /// Keeps the next download out for as long as it is held by work on a blocking thread, which a cancelled download leaves
+    /// behind.
+    fn hold(&self) -> Arc<File>;
+
     /// Bytes that an earlier run left, finished or not; `None` when the sink cannot tell.
     async fn left_over(&mut self) -> io::Result<Option<u64>>;
 
@@ -61,34 +65,22 @@ pub(crate) struct FileSink {
 impl FileSink {
     /// Opens `path`, which must be a plain file or nothing yet; readable by nobody else.
     pub(crate) async fn open(path: &Path, keep_free: u64) -> io::Result<Self> {
-        let mut resume = path.as_os_str().to_owned();
-        resume.push(".resume");
-        let owned = path.to_owned();
-        let file = blocking(move || open_plain(&owned)).await?;
-        for _ in 0..LOCK_ATTEMPTS_MAX {
-            match file.try_lock() {
-                Ok(()) => {
-                    return Ok(Self {
-                        path: path.to_owned(),
-                        resume: PathBuf::from(resume),
-                        keep_free,
-                        file: Arc::new(file),
-                    });
-                }
-                Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) => super::pace::pause(LOCK_RETRY_AFTER).await,
-            }
-        }
-        Err(io::Error::new(
-            io::ErrorKind::ResourceBusy,
-            "another download writes this file",
-        ))
+        Ok(Self {
+            path: path.to_owned(),
+            resume: with_suffix(path, ".resume"),
+            keep_free,
+            file: locked(path).await?,
+        })
     }
 }
 
 impl Sink for FileSink {
     fn resume_path(&self) -> &Path {
         &self.resume
+    }
+
+    fn hold(&self) -> Arc<File> {
+        Arc::clone(&self.file)
     }
 
     async fn left_over(&mut self) -> io::Result<Option<u64>> {
@@ -159,16 +151,19 @@ pub(crate) struct SlotSink<'a, S> {
     slots: &'a mut S,
     spare: Slot,
     resume: PathBuf,
+    lock: Arc<File>,
 }
 
 impl<'a, S: FirmwareSlots> SlotSink<'a, S> {
     /// Writes to the slot that does not run, remembering in `directory`.
     pub(crate) async fn open(slots: &'a mut S, directory: &Path) -> io::Result<Self> {
         let spare = slots.running().await.map_err(slot_error)?.other();
+        let name = directory.join(format!("slot-{}", spare.as_str()));
         Ok(Self {
             slots,
             spare,
-            resume: directory.join(format!("slot-{}.resume", spare.as_str())),
+            resume: with_suffix(&name, ".resume"),
+            lock: locked(&with_suffix(&name, ".lock")).await?,
         })
     }
 }
@@ -176,6 +171,10 @@ impl<'a, S: FirmwareSlots> SlotSink<'a, S> {
 impl<S: FirmwareSlots> Sink for SlotSink<'_, S> {
     fn resume_path(&self) -> &Path {
         &self.resume
+    }
+
+    fn hold(&self) -> Arc<File> {
+        Arc::clone(&self.lock)
     }
 
     async fn left_over(&mut self) -> io::Result<Option<u64>> {
@@ -225,6 +224,30 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(io::Error::other)?
+}
+
+/// Opens a plain file and locks it. Waits for what a cancelled download may still be writing, not for another download.
+async fn locked(path: &Path) -> io::Result<Arc<File>> {
+    for _ in 0..LOCK_ATTEMPTS_MAX {
+        let path = path.to_owned();
+        let file = blocking(move || open_plain(&path)).await?;
+        match file.try_lock() {
+            // Who held it before may have removed it.
+            Ok(()) if file.metadata()?.nlink() == 1 => return Ok(Arc::new(file)),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) | Err(TryLockError::WouldBlock) => super::pace::pause(LOCK_RETRY_AFTER).await,
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::ResourceBusy,
+        "another download is under way",
+    ))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    PathBuf::from(path)
 }
 
 /// Opens a plain file with one name, never through a link: the directory may be writable by others.

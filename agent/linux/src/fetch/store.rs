@@ -187,16 +187,12 @@ impl<'a, S: Sink> Store<'a, S> {
             let len = usize::try_from(missing)
                 .unwrap_or(usize::MAX)
                 .min(self.pace.block);
-            let read = self
-                .sink
-                .read(self.at, len)
-                .await
-                .map_err(FetchError::storage("read the part"))?;
+            let read = self.sink.read(self.at, len).await.unwrap_or_default();
             if read.is_empty() {
-                // Less is there than was durable: what is remembered is not true.
-                self.resume.bytes = 0;
-                self.at = 0;
+                // What is remembered is not true, or cannot be read any longer.
+                self.resume = Resume::new(self.resume.identity.clone());
                 self.hash = Sha256::new();
+                self.at = 0;
                 return Ok(());
             }
             self.at = self.at.saturating_add(read.len() as u64);
@@ -249,17 +245,26 @@ impl<'a, S: Sink> Store<'a, S> {
 
     /// What is remembered must not outlive the bytes that it speaks of.
     async fn forget(&self) -> Result<(), FetchError> {
-        let path = self.sink.resume_path().to_owned();
-        blocking(move || resume::remove(&path))
-            .await
-            .map_err(FetchError::storage("remove the resume file"))
+        let (path, held) = (self.sink.resume_path().to_owned(), self.sink.hold());
+        blocking(move || {
+            resume::remove(&path)?;
+            drop(held);
+            Ok(())
+        })
+        .await
+        .map_err(FetchError::storage("remove the resume file"))
     }
 
     async fn save(&self) -> Result<(), FetchError> {
-        let (resume, path) = (self.resume.clone(), self.sink.resume_path().to_owned());
-        blocking(move || resume.save(&path))
-            .await
-            .map_err(FetchError::storage("write the resume file"))
+        let (path, held) = (self.sink.resume_path().to_owned(), self.sink.hold());
+        let resume = self.resume.clone();
+        blocking(move || {
+            resume.save(&path)?;
+            drop(held);
+            Ok(())
+        })
+        .await
+        .map_err(FetchError::storage("write the resume file"))
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use tokio::sync::OnceCell;
 
 /// Why there is nothing to check a download host's certificate with.
 #[non_exhaustive]
@@ -31,8 +32,36 @@ pub(crate) enum RootsError {
     },
 }
 
+/// The roots of one download, read once it needs them.
+#[derive(Debug)]
+pub(super) struct Trust {
+    extra: Option<PathBuf>,
+    config: OnceCell<Arc<ClientConfig>>,
+}
+
+impl Trust {
+    /// Trusts the system's roots and those in this file.
+    pub(super) fn new(extra: Option<PathBuf>) -> Self {
+        Self {
+            extra,
+            config: OnceCell::new(),
+        }
+    }
+
+    /// How to speak TLS with a host.
+    pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, RootsError> {
+        let read = async || {
+            let extra = self.extra.clone();
+            tokio::task::spawn_blocking(move || read(extra.as_deref()))
+                .await
+                .unwrap_or(Err(RootsError::None))
+        };
+        self.config.get_or_try_init(read).await.cloned()
+    }
+}
+
 /// Reads the roots; `extra` is the configured file. Blocks.
-pub(super) fn client_config(extra: Option<&Path>) -> Result<Arc<ClientConfig>, RootsError> {
+fn read(extra: Option<&Path>) -> Result<Arc<ClientConfig>, RootsError> {
     let mut roots = RootCertStore::empty();
     // What the system has is used as far as it goes: one broken file there must not stop every download.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

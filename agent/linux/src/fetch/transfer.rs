@@ -11,11 +11,9 @@
 //! Only new bytes count as progress: a server that lets every connection begin anew uses up the attempts.
 
 use core::time::Duration;
-use std::sync::Arc;
 
 use hyper::body::Bytes;
 use iot_jobs_proto::backoff::{Backoff, SplitMix64};
-use rustls::ClientConfig;
 use tokio::sync::mpsc;
 
 use super::error::{FetchError, RedirectError};
@@ -24,6 +22,7 @@ use super::pace::{self, Pace, REDIRECTS_MAX};
 use super::resume::Validator;
 use super::store::Message;
 use super::tally::Tally;
+use super::tls::Trust;
 use super::url::Url;
 use super::{Order, Watch};
 
@@ -32,7 +31,7 @@ pub(super) struct Transfer<'a, W> {
     pub(super) order: &'a Order,
     pub(super) url: Url,
     pub(super) allow_http: bool,
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) trust: Trust,
     pub(super) pace: &'a Pace,
     pub(super) watch: &'a W,
     pub(super) random: SplitMix64,
@@ -159,7 +158,12 @@ impl<W: Watch> Transfer<'_, W> {
                 from: self.at,
                 validator: self.validator.as_ref(),
             };
-            let reply = http::get(&url, ask, self.tls.as_ref(), self.pace)
+            let tls = if url.is_https() {
+                Some(self.trust.config().await.map_err(FetchError::Roots)?)
+            } else {
+                None
+            };
+            let reply = http::get(&url, ask, tls.as_ref(), self.pace)
                 .await
                 .map_err(|error| Halt::Link(error, None))?;
             let Answer::Redirect(location) = &reply.answer else {

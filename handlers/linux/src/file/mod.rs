@@ -7,6 +7,21 @@
 //! ```text
 //! .NAME.part ── download ──▶ verified ── chown, chmod, fsync ──▶ rename to NAME ── fsync directory ──▶ SUCCEEDED
 //! ```
+//!
+//! The document:
+//!
+//! ```json
+//! {"operation": "file-download", "url": "https://…", "path": "/opt/app/app.conf", "sha256": "9f86…", "mode": "0640", "owner": "app:app"}
+//! ```
+//!
+//! | member | | |
+//! |---|---|---|
+//! | `url` | string | where the file is; may be a presigned URL |
+//! | `path` | string | absolute, below an allowed directory; its directory exists |
+//! | `sha256` | 64 hexadecimal digits | the file's digest |
+//! | `size` | number, optional | bytes of the file |
+//! | `mode` | octal digits in a string, optional | else that of the file that is replaced, else `"0644"` |
+//! | `owner` | `"user"` or `"user:group"`, optional | names or numbers; else that of the file that is replaced, else the agent's |
 
 mod document;
 mod owner;
