@@ -11,6 +11,7 @@
 //!   └─ watch: progress, fresh URLs
 //! ```
 
+mod answer;
 mod error;
 mod http;
 mod pace;

@@ -16,8 +16,9 @@ use hyper::body::Bytes;
 use iot_jobs_proto::backoff::{Backoff, SplitMix64};
 use tokio::sync::mpsc;
 
+use super::answer::{Answer, Content};
 use super::error::{FetchError, RedirectError};
-use super::http::{self, Answer, Ask, Body, BodyError, Content, LinkError, Refusal, Reply};
+use super::http::{self, Ask, Body, BodyError, LinkError, Refusal, Reply};
 use super::pace::{self, Pace, REDIRECTS_MAX};
 use super::resume::Validator;
 use super::store::Message;

@@ -1,7 +1,6 @@
 //! What a `file-download` document asks for.
 
 use core::fmt::{self, Write as _};
-use std::path::{Component, Path};
 
 use iot_jobs_handler::Failure;
 use iot_jobs_proto::document::{Document, Member};
@@ -73,25 +72,19 @@ impl Request {
 fn path(member: &Member<'_>) -> Result<String, Failure> {
     let mut buffer = [0; PATH_LEN_MAX];
     let text = member.str(&mut buffer).map_err(invalid)?;
-    let path = Path::new(text);
-    let mut parts = path.components();
-    let plain = parts.next() == Some(Component::RootDir)
-        && parts.all(|part| matches!(part, Component::Normal(_)))
-        && path.components().as_path().as_os_str() == path.as_os_str()
-        && !text.contains("//")
-        && !text.contains("/./")
-        && !text.ends_with(['/'])
-        && !text.ends_with("/.")
+    let mut parts = text.split('/');
+    let plain = parts.next() == Some("")
+        && parts.all(|part| !matches!(part, "" | "." | ".."))
         && !text.contains('\0');
-    let name = path.file_name().map_or(0, |name| name.len());
-    if !plain || text.len() > PATH_LEN_MAX {
+    if !plain {
         return Err(invalid(
             "`path` is not absolute, or holds `.`, `..` or an empty part",
         ));
     }
-    if !(1..=NAME_LEN_MAX).contains(&name) {
+    let name = text.rsplit('/').next().map_or(0, str::len);
+    if name > NAME_LEN_MAX {
         return Err(invalid(format_args!(
-            "`path`: the file's name has {name} bytes, 1 to {NAME_LEN_MAX} are allowed"
+            "`path`: the file's name of {name} bytes exceeds the limit of {NAME_LEN_MAX}"
         )));
     }
     Ok(text.to_owned())
