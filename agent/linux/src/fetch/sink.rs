@@ -3,7 +3,7 @@
 //! A sink never decides anything. File work runs on blocking threads, so that a slow disk does not hold up the MQTT keep-alive.
 
 use core::time::Duration;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -229,11 +229,11 @@ pub(super) async fn blocking<T: Send + 'static>(
 /// Opens a plain file and locks it. Waits for what a cancelled download may still be writing, not for another download.
 async fn locked(path: &Path) -> io::Result<Arc<File>> {
     for _ in 0..LOCK_ATTEMPTS_MAX {
-        let path = path.to_owned();
-        let file = blocking(move || open_plain(&path)).await?;
+        let opened = path.to_owned();
+        let file = blocking(move || open_plain(&opened)).await?;
         match file.try_lock() {
-            // Who held it before may have removed it.
-            Ok(()) if file.metadata()?.nlink() == 1 => return Ok(Arc::new(file)),
+            // Who held it before may have removed or renamed it.
+            Ok(()) if is_at(&file, path)? => return Ok(Arc::new(file)),
             Err(TryLockError::Error(error)) => return Err(error),
             Ok(()) | Err(TryLockError::WouldBlock) => super::pace::pause(LOCK_RETRY_AFTER).await,
         }
@@ -242,6 +242,16 @@ async fn locked(path: &Path) -> io::Result<Arc<File>> {
         io::ErrorKind::ResourceBusy,
         "another download is under way",
     ))
+}
+
+/// Whether the path still names the open file.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

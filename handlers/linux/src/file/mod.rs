@@ -5,7 +5,7 @@
 //! over anything but a plain file.
 //!
 //! ```text
-//! .NAME.part ── download ──▶ verified ── chown, chmod, fsync ──▶ rename to NAME ── fsync directory ──▶ SUCCEEDED
+//! .NAME.part ── download ──▶ read back ── chown, chmod, fsync ──▶ rename to NAME ── fsync directory ──▶ SUCCEEDED
 //! ```
 //!
 //! The document:
@@ -83,7 +83,7 @@ impl Handler for FileDownload {
             blocking(move || place.abandon()).await?;
         }
         device.detail("bytes", &fetched?.to_string());
-        blocking(move || place.fill()).await?;
+        blocking(move || place.fill(&request)).await?;
         Ok(Next::Succeed)
     }
 }

@@ -1,11 +1,11 @@
 //! Where a file goes: the checks before anything is written, and the steps that put it there. Everything here blocks.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use iot_jobs_handler::Failure;
+use iot_jobs_handler::{Failure, FailureClass};
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
@@ -133,10 +133,30 @@ impl Place {
         self.dress(&file).map_err(|error| at(&self.target, &error))
     }
 
-    /// Puts the verified part in place.
-    pub(super) fn fill(&self) -> Result<(), Failure> {
+    /// Puts the part in place, if what was written is what was promised. Nobody else writes it in the meantime.
+    pub(super) fn fill(&self, request: &Request) -> Result<(), Failure> {
+        let failure = |error: io::Error| at(&self.part, &error);
+        let mut part = open(&self.part, true).map_err(failure)?;
+        match part.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Failure::new(
+                    FailureClass::Transient,
+                    "busy",
+                    format_args!("another job downloads {}", request.path),
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(failure(error)),
+        }
+        if digest(&mut part).map_err(failure)? != request.sha256 {
+            self.abandon()?;
+            return Err(failed(
+                "digest_mismatch",
+                format_args!("{} does not hold what was written", self.part.display()),
+            ));
+        }
         let steps = || {
-            self.dress(&open(&self.part, true)?)?;
+            self.dress(&part)?;
             fs::rename(&self.part, &self.target)?;
             File::open(&self.directory)?.sync_all()
         };

@@ -137,6 +137,35 @@ async fn a_failed_download_leaves_the_old_file() {
 }
 
 #[tokio::test]
+async fn a_part_that_changed_since_is_not_put_in_place() {
+    let mut bench = Bench::new();
+    bench.bytes = b"another one!";
+    let document = bench.document();
+    let failure = bench.run(&document).await.unwrap_err();
+
+    assert_eq!(
+        (failure.code, failure.class),
+        ("digest_mismatch", FailureClass::Failed)
+    );
+    assert!(bench.names().is_empty());
+}
+
+#[tokio::test]
+async fn a_part_that_another_job_writes_is_not_put_in_place() {
+    let mut bench = Bench::new();
+    let other = fs::File::create(bench.part()).unwrap();
+    other.lock().unwrap();
+    let document = bench.document();
+    let failure = bench.run(&document).await.unwrap_err();
+
+    assert_eq!(
+        (failure.code, failure.class),
+        ("busy", FailureClass::Transient)
+    );
+    assert!(!bench.target().exists());
+}
+
+#[tokio::test]
 async fn a_cancelled_job_leaves_nothing_and_a_stopped_one_its_part() {
     for (reason, left) in [
         (CancelReason::CanceledByService, 0),
@@ -279,6 +308,7 @@ struct Bench {
     home: tempfile::TempDir,
     allowed: Vec<PathBuf>,
     downloads: usize,
+    bytes: &'static [u8],
     failure: Option<&'static str>,
     cancels: Option<CancelReason>,
     cancelled: Cell<Option<CancelReason>>,
@@ -294,6 +324,7 @@ impl Bench {
             allowed: vec![directory],
             home,
             downloads: 0,
+            bytes: NEW,
             failure: None,
             cancels: None,
             cancelled: Cell::new(None),
@@ -385,7 +416,7 @@ impl Device for Bench {
         if let Some(code) = self.failure {
             return Err(failed(code, "no"));
         }
-        fs::write(part, NEW).unwrap();
+        fs::write(part, self.bytes).unwrap();
         if self.cancels.is_some() {
             fs::write(format!("{part}.resume"), "{}").unwrap();
             self.cancelled.set(self.cancels);
