@@ -168,7 +168,8 @@ pub trait Device {
 pub enum Target<'a> {
     /// Into the spare firmware slot.
     SpareSlot,
-    /// Into this file (Linux); the engine keeps the unfinished part beside what it downloads.
+    /// Into this file (Linux), which nobody uses before the download is done. Until then the engine keeps `PATH.resume` beside it,
+    /// and goes on with both after a restart; a wrong digest removes both.
     File(&'a str),
 }
 
