@@ -185,6 +185,7 @@ impl<const N: usize, const D: usize> Session<N, D> {
                     self.cx.log(Event::SaveFailed(wait));
                 }
             }
+            Input::Freed => self.offer_again(),
             Input::Stop => {
                 self.cx.stopping = true;
                 self.each_lane(|execution, cx| execution.stop(cx));
@@ -272,10 +273,15 @@ impl<const N: usize, const D: usize> Session<N, D> {
             }
         }
         if one_ended {
-            self.ledger.forget_postponed();
-            self.search.want(self.cx.now);
-            self.each_lane(|execution, cx| execution.retry_resume(cx));
+            self.offer_again();
         }
+    }
+
+    /// What was in use may be free: what waited for it is offered again.
+    fn offer_again(&mut self) {
+        self.ledger.forget_postponed();
+        self.search.want(self.cx.now);
+        self.each_lane(|execution, cx| execution.retry_resume(cx));
     }
 
     fn postpone(&mut self, job: JobId, number: i64) {

@@ -39,6 +39,9 @@ pub enum Input<'a, const D: usize> {
     Saved(u32),
     /// The record could not be written.
     SaveFailed(u32),
+    /// Something that [`Admission::Later`] waited for is free, because another session's execution ended: what was postponed is
+    /// offered again.
+    Freed,
     /// The shell stops (SIGTERM): nothing new is claimed; running handlers are told, what is held stays held.
     Stop,
     /// [`Session::poll_timeout`](crate::session::Session::poll_timeout) has passed.

@@ -3,6 +3,7 @@
 extern crate std;
 
 mod bench;
+mod freed;
 mod lanes;
 mod random;
 mod restart;
