@@ -1,4 +1,10 @@
-//! x
-#[allow(dead_code, unused_imports, reason = "driven by the driver")]
+//! Runs AWS IoT Jobs on a Linux device.
+#![allow(dead_code, unused_imports, reason = "the driver follows")]
+
+mod cause;
 mod fetch;
+mod link;
+mod timer;
+mod tls;
+
 fn main() {}
