@@ -1,0 +1,90 @@
+//! One agent for each state directory.
+//!
+//! The lock belongs to the open file: the kernel releases it however the process ends, so that it is never stale.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use crate::error::StartError;
+
+/// Name of the file that is locked.
+const FILE: &str = "lock";
+/// Most digits of a process id, and then some.
+const PID_LEN_MAX: u64 = 20;
+
+/// Held as long as the agent runs.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Creates `directory` when it is missing, and locks it.
+    pub(crate) fn take(directory: &Path) -> Result<Self, StartError> {
+        let unusable = |source: io::Error| StartError::StateDirectory {
+            path: directory.to_owned(),
+            source,
+        };
+        std::fs::create_dir_all(directory).map_err(unusable)?;
+        let path = directory.join(FILE);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let pid = holder(&mut file);
+                return Err(StartError::Locked { path, pid });
+            }
+            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+        }
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(unusable)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(PID_LEN_MAX).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_agent_is_told_which_process_holds_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let _first = Lock::take(directory.path()).unwrap();
+
+        let error = Lock::take(directory.path()).unwrap_err();
+
+        assert!(
+            error.to_string().contains(&std::process::id().to_string()),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_directory_is_free_again_when_its_agent_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Lock::take(directory.path()).unwrap());
+
+        assert!(Lock::take(directory.path()).is_ok());
+    }
+
+    #[test]
+    fn a_missing_directory_is_created() {
+        let directory = tempfile::tempdir().unwrap();
+
+        assert!(Lock::take(&directory.path().join("a/b")).is_ok());
+    }
+}
