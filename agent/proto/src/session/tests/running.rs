@@ -203,6 +203,21 @@ fn a_short_job_timer_leaves_the_job_most_of_its_time() {
 }
 
 #[test]
+fn a_look_that_crossed_an_update_says_nothing_of_the_job_timer() {
+    let mut bench = Bench::<1>::running("job");
+    bench.fault("job/get", Fault::LoseAnswer);
+    bench.pass_secs(301);
+    let token = bench.service.requests("job/get")[1]["clientToken"].clone();
+    // The update is answered first, and starts the step timer anew.
+    bench.progress(0, &[("progress", "1")]);
+    let body = json!({"clientToken": token, "execution": {"jobId": "job", "executionNumber": 1,
+        "status": "IN_PROGRESS", "approximateSecondsBeforeTimedOut": 300}});
+    bench.receive(&format!("{PREFIX}job/get/accepted"), &format!("{body}"));
+    bench.pass_secs(280);
+    assert!(bench.running[0]);
+}
+
+#[test]
 fn the_first_progress_is_sent_at_once() {
     let mut bench = Bench::<1>::running("job");
     bench.progress(0, &[("progress", "1")]);
