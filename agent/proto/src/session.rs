@@ -2,277 +2,444 @@
 //!
 //! A session subscribes, waits for the SUBACK, describes what is next, offers it to the shell, claims it, runs it, renews its
 //! timer, reports its end and holds that report until the service took it or refused it for good. It never logs, sleeps or
-//! sends: it hands out [`Action`]s and [`Event`](crate::event::Event)s and is told what came of them by [`Input`]s.
+//! sends: it hands out [`Action`]s and [`Event`]s and is told what came of them by [`Input`]s.
+//!
+//! After each [`Session::handle`] the driver drains [`Session::poll_action`] before it calls `handle` again: a document that
+//! is offered stands in the message just handled. Then it drains [`Session::poll_event`], and wakes the session again at
+//! [`Session::poll_timeout`].
+//!
+//! A save covers all inputs handled before its [`Action::Save`] was handed out: a handler that waits for its state to be durable
+//! waits for the first save handed out after [`Input::HandlerState`].
+
+mod action;
+pub(crate) mod context;
+pub(crate) mod exchange;
+mod inbound;
+mod input;
+mod ledger;
+mod link;
+pub(crate) mod publish;
+mod search;
+mod settings;
 
 use core::ops::Range;
-use core::time::Duration;
 
-use crate::details::StatusDetails;
+use heapless::Vec;
+
 use crate::event::Event;
-use crate::names::{JobId, Namespace, ThingName};
+use crate::execution::{Demand, Execution, Leave, Why};
+use crate::record::{self, Entry, Phase, RecordError};
+use crate::session::context::Context;
+use crate::session::ledger::{Ledger, Verdict};
+use crate::session::link::Link;
+use crate::session::search::Search;
 use crate::time::Instant;
+use crate::topic::{FILTERS_MAX, Filters, TOPIC_LEN_MAX};
 
-/// Which of the session's executions: an index below its `N`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lane(pub u8);
+pub use crate::session::action::{Action, CancelReason, FilterList, Run};
+pub use crate::session::input::{Admission, Input, Outcome};
+pub use crate::session::settings::{ExecutionId, Lane, Settings, Timing};
 
-/// The identity of work: a job id alone comes again (continuous jobs, retries), the three together never do.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ExecutionId {
-    /// The namespace that the job lives in.
-    pub namespace: Namespace,
-    /// The job.
-    pub job: JobId,
-    /// The execution's number on this device.
-    pub number: i64,
-}
-
-/// What a session needs to know from the start.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The device.
-    pub thing: ThingName,
-    /// The namespace that the session owns.
-    pub namespace: Namespace,
-    /// Names this boot of the device (`boot_id`): a different one at start means that the device rebooted.
-    pub boot: u128,
-    /// Seeds client tokens and jitter; different on every start.
-    pub seed: u64,
-    /// How long to wait for what.
-    pub timing: Timing,
-}
-
-/// How long to wait for what. The default is the policy of the design.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
-    /// Until a request without an answer is sent again.
-    pub answer_within: Duration,
-    /// The step timer asked of the service with each update, in whole minutes; none when `None`.
-    pub step_timeout: Option<Duration>,
-    /// Least time between two progress updates.
-    pub progress_every: Duration,
-    /// Longest random wait before the first request after an outage.
-    pub outage_jitter: Duration,
-    /// Between two describes of `$next` while nothing else asks for one.
-    pub poll_every: Duration,
-    /// Least time between two describes started by notifications.
-    pub describe_every: Duration,
-    /// How long a reboot waits for its announcement to be accepted.
-    pub reboot_within: Duration,
-    /// Uptime after which an unconfirmed trial image is rolled back.
-    pub trial_window: Duration,
-    /// How long before the service's job timer the agent ends a job itself.
-    pub deadline_margin: Duration,
-}
-
-/// What the driver tells the session.
-#[derive(Debug)]
-pub enum Input<'a, const D: usize> {
-    /// CONNACK arrived. `session_present` as the broker said it; subscriptions are asked anew when it is false.
-    LinkUp {
-        /// Whether the broker kept the session.
-        session_present: bool,
-    },
-    /// The connection is gone.
-    LinkDown,
-    /// The SUBACK for [`Action::Subscribe`]: whether each filter was granted, in order.
-    Subscribed(&'a [bool]),
-    /// A PUBLISH arrived, on any topic.
-    Message {
-        /// Its topic.
-        topic: &'a str,
-        /// Its body.
-        payload: &'a [u8],
-    },
-    /// The shell judged the document of [`Action::Offer`].
-    Admitted(Lane, Admission<'a>),
-    /// The handler asks for a fresh document (its presigned URL expired): the job is described again and answered with
-    /// [`Action::Document`].
-    RenewDocument(Lane),
-    /// The handler shows life.
-    Progress(Lane, &'a StatusDetails<D>),
-    /// The handler's state blob changed: it is saved with the record, and the driver is told by `Saved`.
-    HandlerState(Lane, &'a [u8]),
-    /// The handler ended.
-    Finished(Lane, Outcome<'a, D>),
-    /// The record of that generation is durable.
-    Saved(u32),
-    /// The record could not be written.
-    SaveFailed(u32),
-    /// The shell stops (SIGTERM): nothing new is claimed; running handlers are told, what is held stays held.
-    Stop,
-    /// [`Session::poll_timeout`] has passed.
-    Timeout,
-}
-
-/// The shell's verdict on an offered document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission<'a> {
-    /// A handler takes it: claim it.
-    Claim,
-    /// A handler takes it, but what it needs is in use: offer it again when an execution of ours has ended.
-    Later,
-    /// A configured filter leaves it to another agent: never touch it.
-    Leave,
-    /// Nobody handles it: REJECTED with this reason and message.
-    Reject {
-        /// Stable code for the status detail `reason`.
-        reason: &'a str,
-        /// One sentence for the status detail `message`.
-        message: &'a str,
-    },
-}
-
-/// How a handler ended. `details` is the whole map that the report carries.
-#[derive(Debug)]
-pub enum Outcome<'a, const D: usize> {
-    /// Report SUCCEEDED.
-    Succeeded(&'a StatusDetails<D>),
-    /// Report FAILED: a retry may cure it.
-    Failed(&'a StatusDetails<D>),
-    /// Report REJECTED: a retry cannot cure it.
-    Rejected(&'a StatusDetails<D>),
-    /// The device must reboot; afterwards the handler runs again.
-    Reboot(&'a StatusDetails<D>),
-    /// The agent must restart; afterwards the handler runs again.
-    Restart(&'a StatusDetails<D>),
-    /// Run the handler again after this long.
-    Defer(Duration),
-    /// The handler stopped because it was told to ([`Action::CancelHandler`]).
-    Stopped,
-}
-
-/// What the driver does for the session. Executed in order; those that need an answer say which.
-#[derive(Debug)]
-pub enum Action<'a, const D: usize> {
-    /// Send one SUBSCRIBE with these filters at QoS 1; answered by [`Input::Subscribed`].
-    Subscribe(&'a [&'a str]),
-    /// Publish at QoS 1. Nothing is answered: the core waits for the service's answer and sends again.
-    Publish {
-        /// The topic.
-        topic: &'a str,
-        /// The body.
-        payload: &'a [u8],
-    },
-    /// The message just handled holds a job's document at this range of its payload: keep a copy for the lane and judge it;
-    /// answered by [`Input::Admitted`].
-    Offer {
-        /// The lane that the execution would run in.
-        lane: Lane,
-        /// Where in the payload the document (a JSON object) stands.
-        document: Range<usize>,
-    },
-    /// The message just handled holds the lane's document anew, with fresh URLs: replace the copy and wake whoever waits for it.
-    Document {
-        /// The lane.
-        lane: Lane,
-        /// Where in the payload the document stands.
-        document: Range<usize>,
-    },
-    /// Make [`Session::record`] durable; answered by [`Input::Saved`] or [`Input::SaveFailed`] with this generation.
-    Save(u32),
-    /// Start the lane's handler; it ends with [`Input::Finished`].
-    RunHandler {
-        /// The lane.
-        lane: Lane,
-        /// Which run of this execution it is.
-        run: Run,
-        /// When the agent ends the job itself, if a timer runs.
-        deadline: Option<Instant>,
-    },
-    /// Tell the lane's handler to stop at the next safe point; it still ends with [`Input::Finished`].
-    CancelHandler {
-        /// The lane.
-        lane: Lane,
-        /// Why.
-        reason: CancelReason,
-    },
-    /// The lane is free again: drop its document and what the handler kept for it.
-    Release(Lane),
-    /// Reboot the device. Everything is saved.
-    Reboot(Lane),
-    /// Restart the agent. Everything is saved.
-    Restart(Lane),
-    /// The trial image was not confirmed in time: mark it bad, go back to the other slot, reboot.
-    RollBack(Lane),
-    /// Never made; carries the size of details.
-    #[doc(hidden)]
-    _Details(
-        core::convert::Infallible,
-        core::marker::PhantomData<[(); D]>,
-    ),
-}
-
-/// Which run of an execution's handler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Run {
-    /// The first.
-    First,
-    /// After the agent restarted, the boot being the same (or the link was renewed in between).
-    AfterRestart,
-    /// After the device rebooted.
-    AfterReboot,
-}
-
-/// Why a handler is told to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CancelReason {
-    /// The service ended the execution (canceled, removed, deleted); nothing is reported.
-    CanceledByService,
-    /// The service's timer, or ours just before it, ran out.
-    TimedOut,
-    /// The agent stops; the execution goes on after its restart.
-    Stopping,
-}
+/// What a request needs besides its topic and its details, generously.
+const REQUEST_FIXED_LEN: usize = 512;
+/// Most bytes that one byte of details becomes in JSON.
+const ESCAPE_LEN_MAX: usize = 2;
 
 /// One namespace's jobs on this device: up to `N` at a time, with `D` bytes of status details each.
 #[derive(Debug)]
 pub struct Session<const N: usize, const D: usize> {
-    settings: Settings,
+    cx: Context,
+    link: Link,
+    search: Search,
+    ledger: Ledger,
+    lanes: [Option<Execution<D>>; N],
+    /// Lanes that were left and that the driver was not told of.
+    released: [bool; N],
+    /// The document in the message just handled.
+    document: Option<Document>,
+}
+
+/// A document in the message just handled.
+#[derive(Debug)]
+enum Document {
+    /// To be judged.
+    Offer(Lane, Range<usize>),
+    /// To replace a lane's.
+    Renewal(Lane, Range<usize>),
 }
 
 impl<const N: usize, const D: usize> Session<N, D> {
+    /// Bytes of the largest record.
+    pub const RECORD_LEN_MAX: usize = record::record_len_max(N, D);
+
+    /// Bytes that [`poll_action`](Self::poll_action) needs at most.
+    pub const BUFFER_LEN_MAX: usize = {
+        let filters = FILTERS_MAX * TOPIC_LEN_MAX;
+        let request = TOPIC_LEN_MAX + REQUEST_FIXED_LEN + ESCAPE_LEN_MAX * D;
+        if filters > request { filters } else { request }
+    };
+
     /// Starts with what the last run saved; an unreadable record is an error, and the caller decides.
     pub fn new(
         now: Instant,
         settings: Settings,
         record: Option<&[u8]>,
-    ) -> Result<Self, crate::record::RecordError> {
-        let _ = (now, record);
-        Ok(Self { settings })
+    ) -> Result<Self, RecordError> {
+        let entries = match record {
+            Some(bytes) => record::decode::<N, D>(bytes, &settings.namespace)?,
+            None => Vec::new(),
+        };
+        let mut this = Self {
+            cx: Context::new(now, settings),
+            link: Link::new(),
+            search: Search::new(now),
+            ledger: Ledger::default(),
+            lanes: core::array::from_fn(|_| None),
+            released: [false; N],
+            document: None,
+        };
+        this.restore(entries);
+        this.settle();
+        Ok(this)
+    }
+
+    fn restore(&mut self, mut entries: Vec<(u8, Entry<D>), N>) {
+        self.arm_trial(&mut entries);
+        for (lane, entry) in entries {
+            let execution = Execution::restored(&mut self.cx, entry);
+            let own = self
+                .lanes
+                .get_mut(usize::from(lane))
+                .filter(|slot| slot.is_none());
+            // Lanes may be fewer than they were; which one it is does not matter.
+            let slot = match own {
+                Some(slot) => Some(slot),
+                None => self.lanes.iter_mut().find(|slot| slot.is_none()),
+            };
+            if let Some(slot) = slot {
+                *slot = Some(execution);
+            }
+        }
+    }
+
+    /// Decides whose image is on trial: that of the execution that asked for the reboot, or else of one that a power cut took
+    /// the words from.
+    fn arm_trial(&self, entries: &mut [(u8, Entry<D>)]) {
+        let settings = &self.cx.settings;
+        let asked = |entry: &Entry<D>| entry.phase == Phase::Rebooting;
+        let anyone_asked = entries
+            .iter()
+            .any(|(_, entry)| asked(entry) && entry.boot != settings.boot);
+        for (_, entry) in entries {
+            let candidate = match entry.phase {
+                Phase::Rebooting => entry.boot != settings.boot,
+                Phase::Running => !anyone_asked && entry.boot != settings.boot,
+                Phase::Unclaimed | Phase::Restarting | Phase::RolledBack | Phase::Reporting(_) => {
+                    false
+                }
+            };
+            entry.trial = settings.trial && (entry.trial || candidate);
+        }
     }
 
     /// Takes one input.
     pub fn handle(&mut self, now: Instant, input: Input<'_, D>) {
-        let _ = (now, input);
-        todo!()
+        self.cx.now = self.cx.now.max(now);
+        self.document = None;
+        match input {
+            Input::LinkUp { session_present } => {
+                self.link_lost();
+                self.link.up(&mut self.cx, session_present);
+                self.search.restart(self.cx.now);
+            }
+            Input::LinkDown => {
+                self.link.down();
+                self.link_lost();
+            }
+            Input::Subscribed(granted) => self.link.subscribed(&mut self.cx, granted),
+            Input::Message { topic, payload } => self.message(topic, payload),
+            Input::Admitted(lane, admission) => {
+                self.with_lane(lane, |execution, cx| execution.admitted(cx, admission));
+            }
+            Input::RenewDocument(lane) => {
+                self.with_lane(lane, |execution, cx| execution.renew_document(cx));
+            }
+            Input::Progress(lane, details) => {
+                self.with_lane(lane, |execution, cx| execution.progress(cx, details));
+            }
+            Input::HandlerState(lane, state) => {
+                self.with_lane(lane, |execution, cx| execution.set_handler_state(cx, state));
+            }
+            Input::Finished(lane, outcome) => {
+                self.with_lane(lane, |execution, cx| execution.finished(cx, outcome));
+            }
+            Input::Saved(generation) => {
+                self.cx.saves.saved(generation);
+                self.each_lane(|execution, cx| execution.saved(cx));
+            }
+            Input::SaveFailed(generation) => {
+                let (now, random) = (self.cx.now, &mut self.cx.random);
+                if let Some(wait) = self.cx.saves.failed(generation, now, random) {
+                    self.cx.log(Event::SaveFailed(wait));
+                }
+            }
+            Input::Stop => {
+                self.cx.stopping = true;
+                self.each_lane(|execution, cx| execution.stop(cx));
+            }
+            Input::Timeout => {}
+        }
+        self.link.tick(self.cx.now);
+        self.each_lane(|execution, cx| execution.tick(cx));
+        self.settle();
     }
 
-    /// What to do next; `buffer` is what a [`Action::Publish`] is written into.
+    fn link_lost(&mut self) {
+        self.search.close();
+        self.each_lane(|execution, cx| execution.link_lost(cx.now));
+    }
+
+    fn with_lane(&mut self, lane: Lane, run: impl FnOnce(&mut Execution<D>, &mut Context)) {
+        if let Some(Some(execution)) = self.lanes.get_mut(usize::from(lane.0)) {
+            run(execution, &mut self.cx);
+        }
+    }
+
+    fn each_lane(&mut self, mut run: impl FnMut(&mut Execution<D>, &mut Context)) {
+        for execution in self.lanes.iter_mut().flatten() {
+            run(execution, &mut self.cx);
+        }
+    }
+
+    /// Draws the conclusions that concern more than one lane.
+    fn settle(&mut self) {
+        self.empty_lanes();
+        if self.is_leaving() {
+            self.each_lane(|execution, cx| {
+                if !execution.is_leaving() {
+                    execution.stop(cx);
+                }
+            });
+            self.empty_lanes();
+        } else if !self.cx.stopping {
+            self.each_lane(|execution, cx| execution.go_on(cx));
+        }
+        if self.is_searching() {
+            self.search.advance(&mut self.cx);
+        } else {
+            self.search.close();
+        }
+    }
+
+    /// Frees the lanes whose executions are over.
+    fn empty_lanes(&mut self) {
+        let mut one_ended = false;
+        for (slot, released) in self.lanes.iter_mut().zip(&mut self.released) {
+            let Some(why) = slot.as_ref().and_then(Execution::is_over) else {
+                continue;
+            };
+            let Some(execution) = slot.take() else {
+                continue;
+            };
+            *released = true;
+            if execution.entry().phase != Phase::Unclaimed {
+                self.cx.saves.want();
+            }
+            let ExecutionId { job, number, .. } = execution.id().clone();
+            match why {
+                Why::Ended => {
+                    one_ended = true;
+                    self.ledger.insert(job, number, Verdict::Ended);
+                }
+                Why::Left => self.ledger.insert(job, number, Verdict::Left),
+                Why::Postponed => {
+                    let until = self.cx.now + self.cx.settings.timing.poll_every / 2;
+                    self.ledger.insert(job, number, Verdict::Postponed(until));
+                }
+                Why::Stopped => {}
+            }
+            if why != Why::Ended {
+                self.search.want_list();
+            }
+        }
+        if one_ended {
+            self.ledger.forget_postponed();
+            self.search.want(self.cx.now);
+            self.each_lane(|execution, cx| execution.retry_resume(cx));
+        }
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.lanes.iter().flatten().any(Execution::is_leaving)
+    }
+
+    fn has_room(&self) -> bool {
+        self.lanes.iter().any(Option::is_none)
+    }
+
+    fn is_searching(&self) -> bool {
+        self.link.is_ready(self.cx.now)
+            && self.has_room()
+            && !self.cx.stopping
+            && !self.is_leaving()
+    }
+
+    /// What to do next; `buffer` is what an [`Action::Publish`] or [`Action::Subscribe`] is written into, of
+    /// [`BUFFER_LEN_MAX`](Self::BUFFER_LEN_MAX) bytes.
     pub fn poll_action<'a>(&'a mut self, buffer: &'a mut [u8]) -> Option<Action<'a, D>> {
-        let _ = buffer;
-        todo!()
+        match self.document.take() {
+            Some(Document::Offer(lane, document)) => {
+                return Some(Action::Offer { lane, document });
+            }
+            Some(Document::Renewal(lane, document)) => {
+                return Some(Action::Document { lane, document });
+            }
+            None => {}
+        }
+        if let Some(generation) = self.cx.saves.take_due(self.cx.now) {
+            return Some(Action::Save(generation));
+        }
+        if let Some(action) = self.poll_lanes() {
+            return Some(action);
+        }
+        if self.link.take_subscribe(&self.cx) {
+            return Some(self.subscribe(buffer));
+        }
+        self.poll_request(buffer)
+    }
+
+    fn poll_lanes<'a>(&mut self) -> Option<Action<'a, D>> {
+        for (lane, slot) in lanes().zip(&mut self.lanes) {
+            let Some(demand) = slot
+                .as_mut()
+                .and_then(|execution| execution.poll_demand(&mut self.cx))
+            else {
+                continue;
+            };
+            return Some(match demand {
+                Demand::Run(run, deadline) => Action::RunHandler {
+                    lane,
+                    run,
+                    deadline,
+                },
+                Demand::Cancel(reason) => Action::CancelHandler { lane, reason },
+            });
+        }
+        for (lane, released) in lanes().zip(&mut self.released) {
+            if core::mem::take(released) {
+                return Some(Action::Release(lane));
+            }
+        }
+        let alone = self.is_idle();
+        for (lane, slot) in lanes().zip(&mut self.lanes) {
+            let leave = slot
+                .as_mut()
+                .and_then(|execution| execution.poll_leave(&self.cx, alone));
+            match leave {
+                Some(Leave::Reboot) => return Some(Action::Reboot(lane)),
+                Some(Leave::Restart) => return Some(Action::Restart(lane)),
+                Some(Leave::RollBack) => return Some(Action::RollBack(lane)),
+                None => {}
+            }
+        }
+        None
+    }
+
+    fn subscribe<'a>(&self, buffer: &'a mut [u8]) -> Action<'a, D> {
+        let mut texts = FilterList::default();
+        let mut rest = buffer;
+        if let Ok(filters) = Filters::new(&self.cx.settings.thing, &self.cx.settings.namespace) {
+            for filter in filters.iter() {
+                let Some((head, tail)) = rest.split_at_mut_checked(filter.len()) else {
+                    break;
+                };
+                head.copy_from_slice(filter.as_bytes());
+                rest = tail;
+                let head: &'a [u8] = head;
+                if let Ok(text) = core::str::from_utf8(head) {
+                    texts.push(text);
+                }
+            }
+        }
+        Action::Subscribe(texts)
+    }
+
+    fn poll_request<'a>(&mut self, buffer: &'a mut [u8]) -> Option<Action<'a, D>> {
+        if !self.link.is_ready(self.cx.now) {
+            return None;
+        }
+        for slot in &mut self.lanes {
+            let Some(execution) = slot.as_mut() else {
+                continue;
+            };
+            if let Some(due) = execution.request_due(&self.cx) {
+                return execution.request(&mut self.cx, due, buffer);
+            }
+        }
+        if self.search.is_due(self.cx.now) {
+            return self.search.request(&mut self.cx, buffer);
+        }
+        None
     }
 
     /// What happened, for the log.
     pub fn poll_event(&mut self) -> Option<Event> {
-        todo!()
+        self.cx.pop_event()
     }
 
     /// When [`Input::Timeout`] is due, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        todo!()
+        let ready = self.link.is_ready(self.cx.now);
+        let link = self.link.timeout(self.cx.now).map(|at| (at, "link"));
+        let save = self.cx.saves.timeout().map(|at| (at, "save"));
+        let search = self
+            .is_searching()
+            .then(|| self.search.timeout())
+            .flatten()
+            .map(|at| (at, "describe of what is next"));
+        self.lanes
+            .iter()
+            .flatten()
+            .filter_map(|execution| execution.timeout(&self.cx, ready))
+            .chain(link)
+            .chain(save)
+            .chain(search)
+            .min_by_key(|(at, _)| *at)
     }
 
     /// Writes what must survive a restart; the length written. Called for [`Action::Save`].
-    pub fn record(&self, buffer: &mut [u8]) -> Result<usize, crate::record::RecordError> {
-        let _ = buffer;
-        todo!()
+    pub fn record(&self, buffer: &mut [u8]) -> Result<usize, RecordError> {
+        let entries = (0u8..)
+            .zip(&self.lanes)
+            .filter_map(|(lane, slot)| Some((lane, slot.as_ref()?.entry())));
+        record::encode(entries, buffer)
     }
 
-    /// The execution in a lane, and what it is at, for status pages.
+    /// The execution in a lane, for status pages.
     pub fn execution(&self, lane: Lane) -> Option<&ExecutionId> {
-        let _ = (lane, &self.settings);
-        todo!()
+        self.lane(lane).map(Execution::id)
+    }
+
+    /// What the lane's handler keeps with the record; empty at first.
+    pub fn handler_state(&self, lane: Lane) -> &[u8] {
+        self.lane(lane)
+            .map_or(&[], |execution| execution.entry().state.as_slice())
+    }
+
+    /// Whether the driver may exit without losing anything: no handler runs, and all is saved.
+    pub fn is_idle(&self) -> bool {
+        self.cx.saves.is_clean() && !self.lanes.iter().flatten().any(Execution::is_busy)
+    }
+
+    fn lane(&self, lane: Lane) -> Option<&Execution<D>> {
+        self.lanes.get(usize::from(lane.0))?.as_ref()
     }
 }
+
+/// The names of the lanes, in order.
+fn lanes() -> impl Iterator<Item = Lane> {
+    (0u8..=u8::MAX).map(Lane)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! The session against a small driver and a small service that speak raw JSON.
+
+extern crate std;
+
+mod bench;
+mod lanes;
+mod random;
+mod restart;
+mod running;
+mod service;
+mod traps;

@@ -1,0 +1,143 @@
+//! Several executions at a time, and looking behind `$next`.
+
+use std::format;
+use std::string::String;
+
+use super::bench::{Bench, Done, named};
+use super::service::PREFIX;
+use crate::details::StatusDetails;
+use crate::session::{Admission, CancelReason, Lane, Outcome, Run};
+
+#[test]
+fn free_lanes_are_filled_from_the_pending_list() {
+    let mut bench = Bench::<3>::new();
+    for job in ["one", "two", "three", "four"] {
+        bench.service.queue(job);
+    }
+    bench.link_up();
+    assert_eq!(bench.running, [true; 3]);
+    assert_eq!(bench.status("four"), "QUEUED");
+    bench.succeed(1);
+    assert_eq!(bench.running, [true; 3]);
+    assert_eq!(bench.status("four"), "IN_PROGRESS");
+}
+
+#[test]
+fn the_list_of_a_namespace_comes_with_its_notification() {
+    let mut bench = Bench::<2>::with(named("fleet"));
+    bench.link_up();
+    bench.queue("one");
+    bench.pass_secs(1);
+    bench.queue("two");
+    bench.pass_secs(1);
+    assert_eq!(bench.running, [true; 2]);
+    assert!(!bench.did(&Done::Publish(format!("{PREFIX}get"))));
+    assert!(
+        !bench
+            .done
+            .iter()
+            .any(|done| matches!(done, Done::Publish(topic) if topic.contains("jobs/namespace-")))
+    );
+}
+
+#[test]
+fn a_single_lane_does_not_ask_for_the_list() {
+    let mut bench = Bench::<1>::new();
+    bench.service.queue("one");
+    bench.service.queue("two");
+    bench.link_up();
+    bench.pass_secs(60);
+    assert!(bench.service.requests("jobs/get").is_empty());
+}
+
+#[test]
+fn a_postponed_job_lets_others_go_first_and_is_offered_when_one_ended() {
+    let mut bench = Bench::<2>::new();
+    bench
+        .admissions
+        .insert(String::from("big"), Admission::Later);
+    bench.service.queue("one");
+    bench.service.queue("big");
+    bench.service.queue("two");
+    bench.link_up();
+    assert_eq!(bench.running, [true; 2]);
+    assert_eq!(bench.status("big"), "QUEUED");
+    bench.admissions.clear();
+    bench.succeed(0);
+    assert_eq!(bench.status("big"), "IN_PROGRESS");
+}
+
+#[test]
+fn a_cancel_of_one_job_does_not_touch_the_other() {
+    let mut bench = Bench::<2>::new();
+    bench.service.queue("one");
+    bench.service.queue("two");
+    bench.link_up();
+    bench.set("one", "CANCELED");
+    assert!(bench.did(&Done::Cancel(0, CancelReason::CanceledByService)));
+    assert_eq!(bench.running, [false, true]);
+}
+
+#[test]
+fn a_reboot_waits_for_the_other_handlers_to_stop() {
+    let mut bench = Bench::<2>::new();
+    bench.service.queue("one");
+    bench.service.queue("two");
+    bench.link_up();
+    bench.obedient = false;
+    bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+    assert!(bench.did(&Done::Cancel(1, CancelReason::Stopping)));
+    assert!(!bench.did(&Done::Reboot(0)));
+    bench.finish(1, Outcome::Stopped);
+    assert!(bench.did(&Done::Reboot(0)));
+    bench.reboot();
+    bench.link_up();
+    assert_eq!(bench.running, [true; 2]);
+    assert_eq!(
+        bench.runs(),
+        [Run::First, Run::First, Run::AfterReboot, Run::AfterRestart]
+    );
+}
+
+#[test]
+fn a_handler_that_does_not_stop_delays_a_reboot_by_a_minute_at_most() {
+    let mut bench = Bench::<2>::new();
+    bench.service.queue("one");
+    bench.service.queue("two");
+    bench.link_up();
+    bench.obedient = false;
+    bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+    bench.pass_secs(61);
+    assert!(bench.did(&Done::Reboot(0)));
+}
+
+#[test]
+fn jobs_stopped_for_a_reboot_that_was_called_off_go_on() {
+    let mut bench = Bench::<2>::new();
+    bench.service.queue("one");
+    bench.service.queue("two");
+    bench.link_up();
+    bench.service.mute = true;
+    bench.service.set("one", "CANCELED");
+    bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+    assert!(!bench.did(&Done::Reboot(0)));
+    assert_eq!(bench.running, [false, true]);
+    assert_eq!(
+        bench.session.execution(Lane(1)).unwrap().job.as_str(),
+        "two"
+    );
+}
+
+#[test]
+fn a_second_execution_of_a_job_waits_for_the_first_to_end() {
+    let mut bench = Bench::<2>::new();
+    bench.service.queue("job");
+    bench.link_up();
+    bench.obedient = false;
+    bench.set("job", "CANCELED");
+    bench.queue("job");
+    bench.pass_secs(30);
+    assert_eq!(bench.runs().len(), 1);
+    bench.finish(0, Outcome::Stopped);
+    assert_eq!(bench.runs().len(), 2);
+}
