@@ -30,14 +30,15 @@ impl<'a> JsonStr<'a> {
         let mut needed = 0;
         for piece in self.pieces() {
             let mut utf8 = [0; 4];
-            let bytes = match piece {
+            let text = match piece {
                 Piece::Plain(plain) => plain,
                 Piece::Resolved(c) => c.encode_utf8(&mut utf8),
-            }
-            .as_bytes();
-            let end = needed + bytes.len();
+            };
+            let end = needed + text.len();
             if let Some(place) = buffer.get_mut(needed..end) {
-                place.copy_from_slice(bytes);
+                for (to, from) in place.iter_mut().zip(text.bytes()) {
+                    *to = from;
+                }
             }
             needed = end;
         }

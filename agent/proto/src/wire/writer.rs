@@ -128,10 +128,15 @@ impl<'a> ObjectWriter<'a> {
         }
     }
 
+    // Called from everywhere: once is enough.
+    #[inline(never)]
     fn raw(&mut self, bytes: &[u8]) {
         let end = self.len.saturating_add(bytes.len());
         if let Some(place) = self.buffer.get_mut(self.len..end) {
-            place.copy_from_slice(bytes);
+            // Not `copy_from_slice`: it would link a panic that cannot happen.
+            for (to, from) in place.iter_mut().zip(bytes) {
+                *to = *from;
+            }
         }
         self.len = end;
     }
