@@ -232,6 +232,10 @@ impl<const BUFFER: usize> Firmware<BUFFER> {
             };
             device.save_state(&memory.write()).await?;
         }
+        device.progress(Progress {
+            phase: "confirming",
+            ..Progress::default()
+        });
         match device.health().await {
             Ok(()) => {
                 slots(device)?.confirm().await.map_err(slot_failure)?;
