@@ -1,7 +1,7 @@
 //! Topics: which message arrived, and where a request goes.
 //!
-//! Never allocates and never copies: what [`Inbound::parse`] finds borrows from the topic. Both forms of every topic are known, the
-//! plain one and that of a namespace (`…/JOB/namespace-NS/get`, `…/notify-namespace-NS`).
+//! [`Inbound::parse`] borrows all that it finds from the topic and takes nothing that the service cannot have sent. Both forms of
+//! every topic are known, the plain one and that of a namespace (`…/JOB/namespace-NS/get`, `…/notify-namespace-NS`).
 
 use heapless::String;
 

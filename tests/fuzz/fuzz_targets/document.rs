@@ -6,7 +6,14 @@ use libfuzzer_sys::fuzz_target;
 
 /// Members that the languages of documents use.
 const MEMBERS: [&str; 8] = [
-    "afr_ota", "args", "files", "operation", "sha256", "size", "steps", "url",
+    "afr_ota",
+    "args",
+    "files",
+    "operation",
+    "sha256",
+    "size",
+    "steps",
+    "url",
 ];
 const DEPTH_MAX: usize = 4;
 
@@ -15,7 +22,10 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     if let Ok(Language::Operation(operation)) = document.language() {
-        assert!(!operation.to_string().is_empty(), "an empty operation is not set");
+        assert!(
+            !operation.to_string().is_empty(),
+            "an empty operation is not set"
+        );
     }
     ask(document, DEPTH_MAX);
 });

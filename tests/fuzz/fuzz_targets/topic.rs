@@ -20,9 +20,7 @@ fuzz_target!(|topic: &str| {
         return;
     };
     let written = match request {
-        Request::Describe(Target::Job(id)) => {
-            topic::describe(&thing, &namespace, Target::Job(id))
-        }
+        Request::Describe(Target::Job(id)) => topic::describe(&thing, &namespace, Target::Job(id)),
         Request::Describe(Target::Next) => topic::describe(&thing, &namespace, Target::Next),
         Request::Pending => topic::pending(&thing),
         Request::StartNext => topic::start_next(&thing),

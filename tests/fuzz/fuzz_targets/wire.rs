@@ -23,7 +23,9 @@ fuzz_target!(|payload: &[u8]| {
         }
     }
     if let Ok(updated) = Updated::parse(payload) {
-        let details = updated.execution_state.and_then(|state| state.status_details);
+        let details = updated
+            .execution_state
+            .and_then(|state| state.status_details);
         details.map(|details| details.iter().count());
     }
     if let Ok(pending) = Pending::parse(payload) {

@@ -170,3 +170,32 @@ fn a_second_execution_of_a_job_waits_for_the_first_to_end() {
     bench.finish(0, Outcome::Stopped);
     assert_eq!(bench.runs().len(), 2);
 }
+
+#[test]
+fn a_resumed_job_that_waits_for_another_runs_when_that_one_ended() {
+    let mut bench = Bench::<2>::new();
+    bench.service.queue("one");
+    bench.service.queue("two");
+    bench.link_up();
+    bench.restart();
+    bench
+        .admissions
+        .insert(String::from("one"), Admission::Later);
+    bench.link_up();
+    assert_eq!(bench.running, [false, true]);
+    bench.admissions.clear();
+    bench.succeed(1);
+    assert_eq!(bench.running, [true, false]);
+}
+
+#[test]
+fn a_claim_that_the_service_does_not_take_is_tried_again_much_later() {
+    let mut bench = Bench::<1>::new();
+    bench.service.queue("job");
+    bench.fault("job/update", Fault::Refuse("InvalidStateTransition"));
+    bench.link_up();
+    bench.pass_secs(600);
+    assert_eq!(bench.runs(), []);
+    bench.pass_secs(1_200);
+    assert_eq!(bench.runs(), [Run::First]);
+}

@@ -267,6 +267,18 @@ fn a_handler_that_asks_for_reboots_for_ever_is_given_up() {
 }
 
 #[test]
+fn a_handler_that_gets_on_may_ask_for_many_reboots() {
+    let mut bench = Bench::<1>::running("job");
+    for step in 0..12u8 {
+        bench.handle(Input::HandlerState(Lane(0), &[step]));
+        bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+        bench.reboot();
+        bench.link_up();
+    }
+    assert!(bench.running[0]);
+}
+
+#[test]
 fn an_agent_that_stops_resumes_its_job_afterwards() {
     let mut bench = Bench::<1>::running("job");
     bench.handle(Input::Stop);

@@ -9,7 +9,11 @@ use serde_json::json;
 use super::bench::{Bench, Done, details};
 use super::service::{Fault, PREFIX};
 use crate::details::StatusDetails;
-use crate::session::{CancelReason, Input, Lane, Outcome, Run, Session};
+use crate::names::ThingName;
+use crate::session::{
+    Action, Admission, CancelReason, Input, Lane, Outcome, Run, Session, Settings,
+};
+use crate::time::Instant;
 
 #[test]
 fn a_job_goes_from_queued_to_succeeded() {
@@ -203,6 +207,21 @@ fn a_short_job_timer_leaves_the_job_most_of_its_time() {
 }
 
 #[test]
+fn a_look_that_crossed_an_update_says_nothing_of_the_job_timer() {
+    let mut bench = Bench::<1>::running("job");
+    bench.fault("job/get", Fault::LoseAnswer);
+    bench.pass_secs(301);
+    let token = bench.service.requests("job/get")[1]["clientToken"].clone();
+    // The update is answered first, and starts the step timer anew.
+    bench.progress(0, &[("progress", "1")]);
+    let body = json!({"clientToken": token, "execution": {"jobId": "job", "executionNumber": 1,
+        "status": "IN_PROGRESS", "approximateSecondsBeforeTimedOut": 300}});
+    bench.receive(&format!("{PREFIX}job/get/accepted"), &format!("{body}"));
+    bench.pass_secs(280);
+    assert!(bench.running[0]);
+}
+
+#[test]
 fn the_first_progress_is_sent_at_once() {
     let mut bench = Bench::<1>::running("job");
     bench.progress(0, &[("progress", "1")]);
@@ -333,29 +352,75 @@ fn inputs_for_lanes_that_are_empty_or_unknown_change_nothing() {
         bench.handle(Input::HandlerState(lane, b"x"));
         bench.handle(Input::Progress(lane, &StatusDetails::new()));
         bench.handle(Input::Finished(lane, Outcome::Stopped));
-        bench.handle(Input::Admitted(lane, crate::session::Admission::Claim));
+        bench.handle(Input::Admitted(lane, Admission::Claim));
     }
     assert_eq!(bench.runs(), []);
 }
 
 #[test]
 fn the_longest_request_fits_the_promised_buffer() {
-    const DETAILS: usize = 256;
-    let mut session = Session::<1, DETAILS>::new(
-        crate::time::Instant::from_millis(0),
-        super::bench::settings(),
-        None,
-    )
-    .unwrap();
-    session.handle(
-        crate::time::Instant::from_millis(0),
-        Input::LinkUp {
-            session_present: false,
-        },
-    );
-    let mut buffer = [0; Session::<1, DETAILS>::BUFFER_LEN_MAX];
-    let Some(crate::session::Action::Subscribe(filters)) = session.poll_action(&mut buffer) else {
-        panic!("no subscribe");
+    const LEN: usize = 256;
+    let settings = Settings {
+        thing: ThingName::parse(&"t".repeat(128)).unwrap(),
+        ..super::bench::settings()
     };
-    assert_eq!(filters.len(), 8);
+    let jobs = format!("$aws/things/{}/jobs", settings.thing);
+    let job = "j".repeat(64);
+    let mut longest = StatusDetails::<LEN>::new();
+    for len in 1..LEN {
+        let _ = longest.insert("message", &"\"".repeat(len));
+    }
+    let at = Instant::from_millis(0);
+    let mut session = Session::<1, LEN>::new(at, settings, None).unwrap();
+    let mut buffer = [0; Session::<1, LEN>::BUFFER_LEN_MAX];
+    let mut saw = (0, 0);
+    let mut drain = |session: &mut Session<1, LEN>| {
+        let mut save = None;
+        while let Some(action) = session.poll_action(&mut buffer) {
+            match action {
+                Action::Subscribe(filters) => saw.0 = filters.len(),
+                Action::Publish { payload, .. } => saw.1 = payload.len(),
+                Action::Save(generation) => save = Some(generation),
+                Action::Offer { .. }
+                | Action::Document { .. }
+                | Action::RunHandler { .. }
+                | Action::CancelHandler { .. }
+                | Action::Release(_)
+                | Action::Reboot(_)
+                | Action::Restart(_)
+                | Action::RollBack(_) => {}
+                Action::_Details(never, _) => match never {},
+            }
+        }
+        if let Some(generation) = save {
+            session.handle(at, Input::Saved(generation));
+        }
+    };
+    let session_present = false;
+    session.handle(at, Input::LinkUp { session_present });
+    drain(&mut session);
+    session.handle(at, Input::Subscribed(&[true; 8]));
+    drain(&mut session);
+    let described = format!(
+        r#"{{"clientToken":"{:016x}-0","execution":{{"jobId":"{job}","executionNumber":{min},
+        "versionNumber":{min},"status":"QUEUED","jobDocument":{{}}}}}}"#,
+        7,
+        min = i64::MIN,
+    );
+    let claimed = format!(r#"{{"clientToken":"{:016x}-1"}}"#, 7);
+    for (topic, body) in [
+        (format!("{jobs}/$next/get/accepted"), described),
+        (format!("{jobs}/{job}/update/accepted"), claimed),
+    ] {
+        let (topic, payload) = (topic.as_str(), body.as_bytes());
+        session.handle(at, Input::Message { topic, payload });
+        drain(&mut session);
+        session.handle(at, Input::Admitted(Lane(0), Admission::Claim));
+        drain(&mut session);
+    }
+    session.handle(at, Input::Finished(Lane(0), Outcome::Succeeded(&longest)));
+    drain(&mut session);
+    drain(&mut session);
+    assert_eq!(saw.0, 8, "filters of the subscribe");
+    assert!(saw.1 > 2 * (LEN - 10), "the report is {} bytes", saw.1);
 }
