@@ -23,7 +23,7 @@ use tokio::task::LocalSet;
 
 use crate::device::{Slots, Tools};
 use crate::dispatch::Dispatch;
-use crate::driver::{Driver, End, Shell, Stop};
+use crate::driver::{Driver, End, Shell};
 use crate::error::{EXIT_RESTART, StartError};
 use crate::fetch::Fetcher;
 use crate::journal;
@@ -41,9 +41,13 @@ pub(crate) fn run(config: Config) -> Result<ExitCode, StartError> {
         .build()
         .map_err(StartError::Runtime)?;
     let end = LocalSet::new().block_on(&runtime, async {
-        let stop = Stop {
-            interrupt: signal(SignalKind::interrupt()).map_err(StartError::Runtime)?,
-            terminate: signal(SignalKind::terminate()).map_err(StartError::Runtime)?,
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Runtime)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Runtime)?;
+        let stop = async || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
         };
         Ok(driver(config).await?.run(stop).await)
     })?;
@@ -55,7 +59,10 @@ pub(crate) fn run(config: Config) -> Result<ExitCode, StartError> {
     })
 }
 
-async fn driver(config: Config) -> Result<Driver, StartError> {
+/// Opens everything, and starts to connect.
+///
+/// Must be called within a [`LocalSet`].
+pub(crate) async fn driver(config: Config) -> Result<Driver, StartError> {
     let mut random = SplitMix64::new(seed()?);
     let clock = BootClock::open(&config.boot_id_file).map_err(state_error)?;
     let mut store = StateDirectory::open(&config.state_directory).map_err(state_error)?;

@@ -7,6 +7,8 @@
 //! input reaches it.
 
 mod execute;
+#[cfg(test)]
+mod tests;
 
 use core::cell::RefCell;
 use core::time::Duration;
@@ -19,7 +21,6 @@ use iot_jobs_hal_linux::store::StateDirectory;
 use iot_jobs_proto::backoff::SplitMix64;
 use iot_jobs_proto::session::{Input, Lane};
 use iot_jobs_proto::time::Instant;
-use tokio::signal::unix::Signal;
 
 use self::execute::Power;
 use crate::dispatch::Dispatch;
@@ -71,13 +72,6 @@ pub(crate) struct Shell {
     pub(crate) systemd: Systemd,
 }
 
-/// Told to stop by a signal.
-#[derive(Debug)]
-pub(crate) struct Stop {
-    pub(crate) interrupt: Signal,
-    pub(crate) terminate: Signal,
-}
-
 /// What the loop woke up for.
 enum Wake {
     Handlers,
@@ -87,8 +81,9 @@ enum Wake {
 }
 
 impl Driver {
-    /// Drives until told to stop, or until a job asks for a restart of the agent.
-    pub(crate) async fn run(mut self, mut stop: Stop) -> End {
+    /// Drives until told to stop, or until a job asks for a restart of the agent. `stop` returns when it is to stop, and must be
+    /// safe to drop unfinished.
+    pub(crate) async fn run(mut self, mut stop: impl AsyncFnMut()) -> End {
         let started = self.now();
         let mut stop_by: Option<Instant> = None;
         let end = loop {
@@ -125,7 +120,7 @@ impl Driver {
         self.seats.iter().all(|seat| seat.session.is_idle())
     }
 
-    async fn wake(&mut self, stop: &mut Stop, stop_by: Option<Instant>) -> Wake {
+    async fn wake(&mut self, stop: &mut impl AsyncFnMut(), stop_by: Option<Instant>) -> Wake {
         let now = self.now();
         let due = self.due().into_iter().chain(stop_by).min();
         let wait = due
@@ -135,8 +130,7 @@ impl Driver {
         tokio::select! {
             event = self.link.event() => Wake::Link(event),
             () = self.shell.bench.wake.notified() => Wake::Handlers,
-            _ = stop.interrupt.recv() => Wake::Stop,
-            _ = stop.terminate.recv() => Wake::Stop,
+            () = stop() => Wake::Stop,
             () = timer::wait(wait) => Wake::Timer,
         }
     }

@@ -220,7 +220,7 @@ const fn priority(level: Level) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::{Arc, Mutex};
 
     use tracing_subscriber::fmt::MakeWriter;
@@ -242,15 +242,16 @@ mod tests {
         assert_eq!(lines.text(), "<4>link down cause=\"no route\"\n");
     }
 
+    /// What was logged.
     #[derive(Debug, Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
     impl Lines {
         fn append(&self, bytes: &[u8]) {
             self.0.lock().unwrap().extend_from_slice(bytes);
         }
 
-        fn text(&self) -> String {
+        pub(crate) fn text(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
     }

@@ -402,4 +402,4 @@ const fn connack_code(code: ConnectReturnCode) -> u8 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -310,3 +310,77 @@ async fn work(
     };
     run::work(&shared, seed, attempt).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_transient_failure_that_stayed_is_failed_so_that_the_service_retries() {
+        assert!(matches!(
+            told(&failed(FailureClass::Transient), false),
+            Told::Failed
+        ));
+    }
+
+    #[test]
+    fn a_document_that_can_never_run_is_rejected_so_that_the_service_does_not_retry() {
+        assert!(matches!(
+            told(&failed(FailureClass::Rejected), false),
+            Told::Rejected
+        ));
+    }
+
+    #[test]
+    fn a_failure_after_the_order_to_stop_is_that_it_stopped() {
+        assert!(matches!(
+            told(&failed(FailureClass::Failed), true),
+            Told::Stopped
+        ));
+    }
+
+    #[test]
+    fn a_success_counts_even_after_the_order_to_stop() {
+        assert!(matches!(
+            told(&Ended::Next(Next::Succeed), true),
+            Told::Succeeded
+        ));
+    }
+
+    #[test]
+    fn a_deferred_run_keeps_its_wait() {
+        let wait = Duration::from_secs(7);
+        let details = StatusDetails::new();
+
+        assert!(matches!(
+            outcome(&Ended::Next(Next::Defer(wait)), false, &details),
+            Outcome::Defer(given) if given == wait
+        ));
+    }
+
+    /// An [`Outcome`] without its details.
+    #[derive(Debug)]
+    enum Told {
+        Failed,
+        Other,
+        Rejected,
+        Stopped,
+        Succeeded,
+    }
+
+    fn told(ended: &Ended, cancelled: bool) -> Told {
+        match outcome(ended, cancelled, &StatusDetails::new()) {
+            Outcome::Failed(_) => Told::Failed,
+            Outcome::Rejected(_) => Told::Rejected,
+            Outcome::Stopped => Told::Stopped,
+            Outcome::Succeeded(_) => Told::Succeeded,
+            Outcome::Defer(_) | Outcome::Reboot(_) | Outcome::Restart(_) => Told::Other,
+        }
+    }
+
+    fn failed(class: FailureClass) -> Ended {
+        Ended::Failure(Box::new(Failure::new(class, "code", "a sentence")))
+    }
+}

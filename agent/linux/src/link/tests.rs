@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::*;
 
 /// CONNACK: accepted, no session kept.
-const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+pub(crate) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 /// CONNACK: accepted, the session was kept.
 const CONNACK_KEPT: [u8; 4] = [0x20, 2, 1, 0];
 /// CONNACK: AWS's own code for "not authorized".
@@ -228,7 +228,7 @@ fn a_suback_that_never_came_is_told_from_a_normal_end() {
     );
 }
 
-fn broker_test(test: impl AsyncFnOnce(Fixture)) {
+pub(crate) fn broker_test(test: impl AsyncFnOnce(Fixture)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -244,8 +244,8 @@ fn down(event: LinkEvent) -> (Cause, bool) {
 }
 
 /// A broker's socket, and the files of a device that it knows.
-struct Fixture {
-    directory: TempDir,
+pub(crate) struct Fixture {
+    pub(crate) directory: TempDir,
     listener: TcpListener,
     acceptor: TlsAcceptor,
 }
@@ -263,7 +263,7 @@ impl Fixture {
         }
     }
 
-    fn mqtt(&self) -> Mqtt {
+    pub(crate) fn mqtt(&self) -> Mqtt {
         let file = |name| self.directory.path().join(name);
         Mqtt {
             endpoint: "localhost".to_owned(),
@@ -282,7 +282,7 @@ impl Fixture {
         Link::start(self.mqtt(), 1)
     }
 
-    async fn accept(&self) -> Peer {
+    pub(crate) async fn accept(&self) -> Peer {
         Peer(self.try_accept().await.unwrap())
     }
 
@@ -307,27 +307,68 @@ impl Fixture {
 }
 
 /// The broker's end of one connection.
-struct Peer(TlsStream<TcpStream>);
+pub(crate) struct Peer(TlsStream<TcpStream>);
 
 impl Peer {
     /// One packet of at most 127 bytes of remaining length.
-    async fn packet(&mut self) -> Vec<u8> {
-        let mut packet = vec![0; 2];
-        self.0.read_exact(&mut packet).await.unwrap();
-        let len = usize::from(packet[1]);
+    pub(crate) async fn packet(&mut self) -> Vec<u8> {
+        let (first, body) = self.body().await;
+        let len = u8::try_from(body.len()).unwrap();
         assert!(len < 128);
-        packet.resize(2 + len, 0);
-        self.0.read_exact(&mut packet[2..]).await.unwrap();
-        packet
+        [vec![first, len], body].concat()
     }
 
-    async fn send(&mut self, bytes: &[u8]) {
+    /// The next PUBLISH at QoS 1, acknowledged: its topic and its body. Acknowledgements of ours are skipped.
+    pub(crate) async fn published(&mut self) -> (String, Vec<u8>) {
+        loop {
+            let (first, body) = self.body().await;
+            if first & 0xF0 != 0x30 {
+                continue;
+            }
+            let topic = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
+            self.send(&[0x40, 2, body[topic], body[topic + 1]]).await;
+            let name = String::from_utf8(body[2..topic].to_vec()).unwrap();
+            return (name, body[topic + 2..].to_vec());
+        }
+    }
+
+    /// Takes a SUBSCRIBE and grants all of it.
+    pub(crate) async fn subscribed(&mut self) {
+        let (_, body) = self.body().await;
+        let mut rest = &body[2..];
+        let mut suback = vec![0x90, 2, body[0], body[1]];
+        while let [high, low, filter @ ..] = rest {
+            rest = &filter[usize::from(u16::from_be_bytes([*high, *low])) + 1..];
+            suback.push(1);
+            suback[1] += 1;
+        }
+        self.send(&suback).await;
+    }
+
+    /// The first byte of a packet, and what follows its length.
+    async fn body(&mut self) -> (u8, Vec<u8>) {
+        let first = self.0.read_u8().await.unwrap();
+        let (mut len, mut shift) = (0, 0);
+        loop {
+            let byte = self.0.read_u8().await.unwrap();
+            len |= usize::from(byte & 0x7F) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        let mut body = vec![0; len];
+        self.0.read_exact(&mut body).await.unwrap();
+        (first, body)
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.unwrap();
         self.0.flush().await.unwrap();
     }
 
     /// A PUBLISH at QoS 1.
-    async fn publish(&mut self, topic: &str, payload: &[u8]) {
+    pub(crate) async fn publish(&mut self, topic: &str, payload: &[u8]) {
         let mut left = 2 + topic.len() + 2 + payload.len();
         let mut packet = vec![0x32];
         while left > 0 {
