@@ -15,6 +15,7 @@ use iot_jobs_proto::redact::PresignedUrl;
 use iot_jobs_proto::time::Instant;
 
 use crate::fetch::{Fetcher, FileSink, Order, SlotSink, Url, Watch};
+use crate::journal;
 use crate::run::{Progressed, Shared, stopped};
 
 /// The firmware slots of this device.
@@ -98,10 +99,12 @@ impl Device for LinuxDevice<'_> {
                 }
             }
         };
-        tokio::select! {
+        let done = tokio::select! {
             fetched = fetched => fetched,
             _ = self.shared.until_cancelled() => Err(stopped()),
-        }
+        }?;
+        journal::downloaded(&done);
+        Ok(done)
     }
 
     fn state(&self) -> &[u8] {
@@ -160,6 +163,7 @@ struct Watcher<'a> {
 impl Watch for Watcher<'_> {
     async fn renew(&self) -> Result<Url, Failure> {
         let document = self.shared.renew().await.map_err(|_| stopped())?;
+        journal::renewed();
         url(&document, self.member)
     }
 
@@ -202,7 +206,7 @@ fn url(document: &Rc<str>, member: &str) -> Result<Url, Failure> {
 fn no_slots() -> Failure {
     Failure::new(
         FailureClass::Rejected,
-        "no_firmware_slots",
+        "no_slots",
         "this device has no firmware slots",
     )
 }

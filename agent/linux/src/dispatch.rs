@@ -98,7 +98,7 @@ impl Dispatch {
         };
         if rule.handler == HandlerKind::Firmware && !self.slots {
             return Verdict::Reject(Rejection {
-                reason: "no_firmware_slots",
+                reason: "no_slots",
                 message: "this device has no firmware slots".to_owned(),
             });
         }
@@ -224,7 +224,7 @@ mod tests {
             br#"{"operation":"firmware-update"}"#,
         );
 
-        assert_eq!(rejection.reason, "no_firmware_slots");
+        assert_eq!(rejection.reason, "no_slots");
     }
 
     #[test]

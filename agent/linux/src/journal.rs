@@ -13,7 +13,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
 use iot_jobs_config::LogLevel;
-use iot_jobs_handler::Failure;
+use iot_jobs_handler::{Downloaded, Failure};
 use iot_jobs_proto::event::Event;
 use iot_jobs_proto::names::Namespace;
 use iot_jobs_proto::session::ExecutionId;
@@ -138,6 +138,30 @@ pub(crate) fn handler_failed(id: &ExecutionId, failure: &Failure) {
             "handler failed"
         );
     });
+}
+
+/// Logs that a handler ended because it was told to.
+pub(crate) fn handler_stopped(id: &ExecutionId) {
+    within(id, || tracing::info!("stopped handler"));
+}
+
+/// Logs what a handler is at now. Called within its span.
+pub(crate) fn phase(phase: &str) {
+    tracing::debug!(phase, "handler goes on");
+}
+
+/// Logs that a download is complete. Called within its handler's span.
+pub(crate) fn downloaded(done: &Downloaded) {
+    tracing::info!(
+        bytes = done.bytes,
+        refetched = done.refetched,
+        "downloaded artifact"
+    );
+}
+
+/// Logs that an expired URL was replaced. Called within its handler's span.
+pub(crate) fn renewed() {
+    tracing::info!("renewed URL");
 }
 
 /// Logs that the connection is gone; at WARN only when the cause is another than before.

@@ -12,7 +12,7 @@ use iot_jobs_proto::backoff::{Backoff, SplitMix64};
 use iot_jobs_proto::details::{PAIRS_MAX, StatusDetails};
 use tokio::sync::Notify;
 
-use crate::timer;
+use crate::{journal, timer};
 
 /// Bytes of status details in one update.
 pub(crate) const DETAILS_LEN: usize = 2048;
@@ -258,6 +258,9 @@ impl Shared {
 
     /// Says how far the run is.
     pub(crate) fn set_progress(&self, progress: Progressed) {
+        if progress.phase != self.progress.borrow().phase {
+            journal::phase(&progress.phase);
+        }
         self.progress.replace(progress);
         self.progress_news.set(true);
         self.driver.notify_one();

@@ -21,7 +21,7 @@ fn a_link_cut_at_any_log_line_ends_in_the_same_success() {
 }
 
 #[test]
-fn a_download_cut_again_and_again_fetches_at_most_a_chunk_twice_each_time() {
+fn a_download_cut_again_and_again_fetches_no_byte_twice() {
     let mut scene = Scene::powered(|_| {}).unwrap();
     scene
         .service
@@ -34,6 +34,8 @@ fn a_download_cut_again_and_again_fetches_at_most_a_chunk_twice_each_time() {
 
     assert_eq!(end.status(), "SUCCEEDED", "{end:?}");
     assert_eq!(scene.slot("slot-b.img", image.bytes.len()), image.bytes);
+    let log = scene.device.log().unwrap();
+    assert!(log.contains("refetched=0"), "{log}");
 }
 
 #[test]

@@ -12,12 +12,13 @@ use iot_jobs_kit::process::Verdict;
 const NAMED: &[(&str, &str)] = &[
     ("before claim", "offered job"),
     ("claimed", "claimed job"),
-    ("mid-download", "downloading"),
-    ("downloaded", "downloaded"),
-    ("slot marked", "marked slot"),
-    ("after reboot", "rebooted"),
-    ("before confirm", "confirming"),
-    ("report held", "holding report"),
+    ("mid-download", "phase=\"downloading\""),
+    ("downloaded", "downloaded artifact"),
+    ("slot marked", "phase=\"rebooting\""),
+    ("reboot announced", "job waits for a reboot"),
+    ("after reboot", "run=AfterReboot"),
+    ("before confirm", "phase=\"confirming\""),
+    ("report held", "ended job"),
 ];
 
 /// Bytes of the image: a few chunks.

@@ -279,6 +279,9 @@ impl Driver {
         match want {
             Want::Ended(ended) => {
                 let cancelled = running.shared.cancelled().is_some();
+                if cancelled {
+                    journal::handler_stopped(&held.id);
+                }
                 if let Some(failure) = ended.failure().filter(|_| !cancelled) {
                     journal::handler_failed(&held.id, failure);
                 }
