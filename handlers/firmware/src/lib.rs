@@ -127,7 +127,7 @@ impl<const BUFFER: usize> Firmware<BUFFER> {
         boot: BootState,
         device: &mut impl Device,
     ) -> Result<Next, Failure> {
-        let there = self.holds(update, running, device).await?;
+        let there = self.holds(update, running, "checking", device).await?;
         match boot {
             BootState::Confirmed if there => {
                 device.detail("slot", running.as_str());
@@ -187,7 +187,7 @@ impl<const BUFFER: usize> Firmware<BUFFER> {
         };
         device.download(&what, Target::SpareSlot).await?;
         check_cancelled(device)?;
-        if !self.holds(update, spare, device).await? {
+        if !self.holds(update, spare, "verifying", device).await? {
             return Err(Failure::new(
                 FailureClass::Failed,
                 "digest_mismatch",
@@ -217,7 +217,7 @@ impl<const BUFFER: usize> Firmware<BUFFER> {
         reboots: u8,
         device: &mut impl Device,
     ) -> Result<Next, Failure> {
-        if !self.holds(update, running, device).await? {
+        if !self.holds(update, running, "checking", device).await? {
             return Err(rolled_back("the device runs another image"));
         }
         match boot {
@@ -251,6 +251,7 @@ impl<const BUFFER: usize> Firmware<BUFFER> {
         &mut self,
         update: &Update,
         slot: Slot,
+        phase: &str,
         device: &mut impl Device,
     ) -> Result<bool, Failure> {
         let mut hash = Sha256::new();
@@ -269,7 +270,7 @@ impl<const BUFFER: usize> Firmware<BUFFER> {
             hash.update(chunk.get(..read).unwrap_or_default());
             at = at.saturating_add(read as u64);
             device.progress(Progress {
-                phase: "verifying",
+                phase,
                 bytes: at,
                 total: Some(update.size),
             });

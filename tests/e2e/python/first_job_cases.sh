@@ -21,7 +21,8 @@ first_job --document '{"operation":"no-such"}' --expect REJECTED --within 1
 curl -sS -f -X POST "$AWS_ENDPOINT_URL/_local/faults" -d '{"allDownloads":{"bytesPerSecond":8388608}}' -o /dev/null
 first_job --image "$work/big.bin" --cancel-after 2 --expect CANCELED
 curl -sS -f -X POST "$AWS_ENDPOINT_URL/_local/faults" -d '{}' -o /dev/null
-first_job --image "$work/firmware.bin" --version 1.2.5 --namespace acme --expect SUCCEEDED
+head -c 8388608 /dev/urandom > "$work/next.bin"
+first_job --image "$work/next.bin" --version 1.2.5 --namespace acme --expect SUCCEEDED
 if first_job --document '{"operation":"no-such"}' --namespace others --expect REJECTED --within 3; then
     echo "a job of a namespace that the agent does not own was touched" >&2
     exit 1
