@@ -108,7 +108,7 @@ fn demo(keep: bool) -> Result<bool, KitError> {
         source,
     })?;
 
-    let mut timeline = Timeline::new(stdout().is_terminal());
+    let mut timeline = Timeline::new(IMAGE_LEN, stdout().is_terminal());
     let mut cut = false;
     let aws_of_loop = aws.clone();
     let mut log = LogReader::default();
@@ -132,8 +132,10 @@ fn demo(keep: bool) -> Result<bool, KitError> {
             execution.is_terminal().then_some(execution)
         })?
     };
-    let served = served(&aws);
-    timeline.summary(&ended, IMAGE_LEN as u64, served);
+    for line in log.news(&device.path("agent.log")) {
+        timeline.log_line(&line);
+    }
+    timeline.summary(&ended);
     println!(
         "\n{} after {:.1} s",
         ended.status(),
@@ -166,12 +168,6 @@ fn create(aws: &Aws, service: &Service, image: &Image) -> Result<(), iot_jobs_ki
             "sha256": image.sha256,
         }),
     })
-}
-
-/// Bytes of artifacts that the service sent to devices.
-fn served(aws: &Aws) -> Option<u64> {
-    let status = aws.call("iot", "GET", "/_local/status", None).ok()?;
-    status.pointer("/artifactBytesServed")?.as_u64()
 }
 
 /// Leaves everything up until the user ends it.
