@@ -75,6 +75,9 @@ impl Proxy {
 
 impl Shared {
     fn join(&self, device: TcpStream, service: TcpStream) {
+        for stream in [&device, &service] {
+            let _ = stream.set_nodelay(true);
+        }
         let Ok(halves) = [&device, &service]
             .map(TcpStream::try_clone)
             .into_iter()
