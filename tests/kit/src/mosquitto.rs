@@ -48,7 +48,7 @@ impl Mosquitto {
             &format!(
                 "listener {port} 127.0.0.1\ncafile {shown}/ca.pem\ncertfile {shown}/broker.pem\nkeyfile {shown}/broker.key\n\
                  require_certificate true\nuse_identity_as_username true\nacl_file {shown}/acl\nuser root\n\
-                 persistence false\nlog_dest stderr\nlog_type all\n"
+                 persistence false\nset_tcp_nodelay true\nlog_dest stderr\nlog_type all\n"
             ),
         )?;
         let mut command = Command::new(PROGRAM);

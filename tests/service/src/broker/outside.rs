@@ -141,6 +141,10 @@ impl Connector {
             let (client, mut events) = AsyncClient::builder(self.options.clone())
                 .capacity(WINDOW)
                 .build();
+            let mut network = events.network_options();
+            // Small packets that wait for answers: 40 ms each otherwise.
+            network.set_tcp_nodelay(true);
+            events.set_network_options(network);
             let ended = tokio::select! {
                 ended = self.poll(&client, &mut events) => ended,
                 () = self.restart.notified() => LinkEnd::Restart,
