@@ -2,7 +2,7 @@
 //! (path style), and as devices download them through presigned URLs.
 //!
 //! Header signatures are not verified, as the service stands for one local account; presigned
-//! queries are, against the service's clock (see [`presign`]). Content is streamed both ways, and
+//! queries are, against the service's clock (see `presign.rs`). Content is streamed both ways, and
 //! kept in files. ETags are made from SHA-256, not MD5.
 
 mod checksum;
