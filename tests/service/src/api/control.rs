@@ -53,8 +53,8 @@ pub(super) fn routes() -> Router<Arc<Backend>> {
             "/dynamic-thing-groups/{group}",
             post(absent("CreateDynamicThingGroup")),
         )
-        .route("/tags", get(list_tags).post(absent("TagResource")))
-        .route("/untag", post(absent("UntagResource")))
+        .route("/tags", get(list_tags).post(tag_resource))
+        .route("/untag", post(untag_resource))
         .merge(identities())
 }
 
@@ -280,4 +280,22 @@ async fn list_tags(
     service
         .control(|model, _| model.list_tags_for_resource(&scope, &arn))
         .map(Answer)
+}
+
+async fn tag_resource(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Json(request): Json<request::TagResource>,
+) -> Answered<Empty> {
+    service.control(|model, _| model.tag_resource(&scope, request))?;
+    Ok(Answer(Empty {}))
+}
+
+async fn untag_resource(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Json(request): Json<request::UntagResource>,
+) -> Answered<Empty> {
+    service.control(|model, _| model.untag_resource(&scope, &request))?;
+    Ok(Answer(Empty {}))
 }

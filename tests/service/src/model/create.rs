@@ -13,6 +13,7 @@ use super::error::ControlError;
 use super::job::{Job, MAX_TIMEOUT_MINUTES, Terms};
 use super::names::{GroupName, JobId, MAX_JOB_ID, NamespaceId, PLAIN, Scope, Target, ThingName};
 use super::request::{CreateJob, PresignedUrlConfig, SourceError, Tag};
+use super::tags::{MAX_TAGS, RESERVED_TAG_PREFIX};
 use super::time::Timestamp;
 use super::validate::{PRINTABLE, Text, Violations};
 use super::view::JobReference;
@@ -21,8 +22,6 @@ use super::view::JobReference;
 const MAX_DOCUMENT: usize = 32_768;
 /// Most targets of one job (AWS general reference, Jobs quotas).
 const MAX_TARGETS: usize = 100;
-const MAX_TAGS: usize = 50;
-const RESERVED_TAG_PREFIX: &str = "aws:";
 /// How messages name a document that came with the request.
 const INLINE: &str = "request input";
 

@@ -28,7 +28,7 @@ pub(super) struct Group {
     pub(super) members: BTreeSet<ThingName>,
     parent: Option<GroupName>,
     properties: GroupProperties,
-    tags: Vec<Tag>,
+    pub(super) tags: Vec<Tag>,
     created_at: Timestamp,
 }
 
@@ -228,14 +228,6 @@ impl Model {
             .filter(|(name, _)| self.lineage(name).contains(&group))
             .flat_map(|(_, group)| group.members.iter().cloned())
             .collect()
-    }
-
-    /// The tags of the group that `arn` names.
-    pub(super) fn group_tags(&self, scope: &Scope, arn: &str) -> Option<&Vec<Tag>> {
-        match scope.target(arn)? {
-            Target::Group(name) => self.groups.get(&name).map(|group| &group.tags),
-            Target::Thing(_) => None,
-        }
     }
 
     /// A group and all groups above it, the root last.

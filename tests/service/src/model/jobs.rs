@@ -11,7 +11,7 @@ use super::request::{CancelJob, DeleteJob, ListJobs};
 use super::status::{ExecutionStatus, JobStatus};
 use super::time::Timestamp;
 use super::validate::{Pattern, Text, Violations};
-use super::view::{JobDescription, JobDocument, JobList, JobReference, TagList};
+use super::view::{JobDescription, JobDocument, JobList, JobReference};
 
 const REASON_CODE: Text = Text {
     min: 0,
@@ -121,24 +121,6 @@ impl Model {
         }
         self.jobs.remove(&id);
         Ok(())
-    }
-
-    /// ListTagsForResource, of jobs and thing groups.
-    pub fn list_tags_for_resource(
-        &self,
-        scope: &Scope,
-        arn: &str,
-    ) -> Result<TagList, ControlError> {
-        let job = scope.job(arn).and_then(|id| self.jobs.get(&id));
-        let tags = job
-            .map(|job| &job.terms.tags)
-            .or_else(|| self.group_tags(scope, arn));
-        match tags {
-            Some(tags) => Ok(TagList { tags: tags.clone() }),
-            None => Err(ControlError::ResourceNotFound(format!(
-                "Resource {arn} cannot be found."
-            ))),
-        }
     }
 
     /// The job called `id`, once that and what `violations` found before is in order.

@@ -22,6 +22,7 @@ mod page;
 mod registry;
 pub mod request;
 pub mod status;
+mod tags;
 pub mod time;
 mod validate;
 pub mod view;

@@ -58,7 +58,7 @@ impl Text {
         self.broken_rules(value).is_empty()
     }
 
-    fn in_words(&self) -> String {
+    pub(super) fn in_words(&self) -> String {
         let mut rules = vec![
             format!("Member must have length less than or equal to {}", self.max),
             format!(
@@ -94,6 +94,13 @@ impl Violations {
         self.found.push(format!(
             "Value null at '{member}' failed to satisfy constraint: Member must not be null"
         ));
+    }
+
+    /// Notes that `member` is missing if it is.
+    pub(super) fn required<T>(&mut self, member: &str, value: Option<&T>) {
+        if value.is_none() {
+            self.missing(member);
+        }
     }
 
     /// Checks a text.

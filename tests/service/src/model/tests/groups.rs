@@ -1,30 +1,10 @@
 //! Things and thing groups.
 
-use crate::model::error::ControlError;
 use crate::model::request::{
-    CreateThingGroup, GroupMembership, ListThingGroups, ListThings, ListThingsInThingGroup,
-    PageRequest,
+    GroupMembership, ListThingGroups, ListThings, ListThingsInThingGroup, PageRequest,
 };
 
 use super::*;
-
-fn group_arn(name: &str) -> String {
-    format!("arn:aws:iot:eu-west-1:123456789012:thinggroup/{name}")
-}
-
-fn create_group(
-    model: &mut Model,
-    name: &str,
-    parent: Option<&str>,
-) -> Result<String, ControlError> {
-    let request = CreateThingGroup {
-        thing_group_name: name.to_owned(),
-        parent_group_name: parent.map(str::to_owned),
-        ..CreateThingGroup::default()
-    };
-    let made = model.create_thing_group(&scope(), request, at(0))?;
-    Ok(made.thing_group_id)
-}
 
 fn join(model: &mut Model, group: &str, name: &str) {
     let request = GroupMembership {

@@ -5,13 +5,15 @@ mod executions;
 mod groups;
 mod notifications;
 mod property;
+mod tags;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::error::DeviceError;
+use super::error::{ControlError, DeviceError};
 use super::names::{JobId, NamespaceId, Scope, ThingName};
 use super::operation::{JobExecution, Pending, StartNext, Update, Updated};
-use super::request::{CancelJob, CreateJob, CreateThing, DescribeJobExecution};
+use super::request::{CancelJob, CreateJob, CreateThing, CreateThingGroup, DescribeJobExecution};
 use super::time::Timestamp;
 use super::view::JobExecutionView;
 use super::{Effect, Knobs, Model};
@@ -44,6 +46,11 @@ fn namespace(id: &str) -> Option<NamespaceId> {
 
 fn thing_arn(name: &str) -> String {
     format!("arn:aws:iot:eu-west-1:123456789012:thing/{name}")
+}
+
+/// A request with the members of `body`.
+fn parsed<T: DeserializeOwned>(body: Value) -> T {
+    serde_json::from_value(body).unwrap()
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -126,6 +133,24 @@ fn cancel(model: &mut Model, id: &str, force: bool, now: Timestamp) {
         ..CancelJob::default()
     };
     model.cancel_job(&scope(), request, now).unwrap();
+}
+
+fn group_arn(name: &str) -> String {
+    format!("arn:aws:iot:eu-west-1:123456789012:thinggroup/{name}")
+}
+
+fn create_group(
+    model: &mut Model,
+    name: &str,
+    parent: Option<&str>,
+) -> Result<String, ControlError> {
+    let request = CreateThingGroup {
+        thing_group_name: name.to_owned(),
+        parent_group_name: parent.map(str::to_owned),
+        ..CreateThingGroup::default()
+    };
+    let made = model.create_thing_group(&scope(), request, at(0))?;
+    Ok(made.thing_group_id)
 }
 
 /// The ids of the jobs in progress, and of those queued.
