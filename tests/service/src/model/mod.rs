@@ -5,6 +5,8 @@
 //! for a device is appended to the effects, which [`Model::take_effects`] hands over. Time that
 //! passes by itself is told with [`Model::advance`] when [`Model::next_deadline`] is due.
 
+mod abort;
+mod continuous;
 mod create;
 mod details;
 mod device_plane;
@@ -21,9 +23,12 @@ pub mod operation;
 mod page;
 mod registry;
 pub mod request;
+mod retry;
+mod rollout;
 pub mod status;
 mod tags;
 pub mod time;
+mod update;
 mod validate;
 pub mod view;
 
@@ -46,6 +51,9 @@ pub struct Knobs {
     /// Publish notify-next of a namespace even while another namespace heads the thing's queue.
     /// AWS does not (aws-greengrass-lite issue #1151).
     pub notify_next_per_namespace: bool,
+    /// Take a rollout whose rate rises at notified and at succeeded things, whichever are sooner, as
+    /// samples of AWS's documentation have it. AWS refuses it.
+    pub both_rate_criteria: bool,
 }
 
 /// What a device must be told.
@@ -84,6 +92,8 @@ pub struct Model {
     queues: BTreeMap<ThingName, Queue>,
     /// The executions in `jobs` that will time out.
     deadlines: BTreeSet<(Timestamp, ExecutionId)>,
+    /// The jobs that have more to do, and when.
+    ticks: BTreeSet<(Timestamp, JobId)>,
     effects: Vec<Effect>,
     /// How many things, groups, jobs and executions were made: tells their order.
     made: u64,
@@ -120,10 +130,12 @@ impl Model {
 
     /// When [`Model::advance`] has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let tick = self.ticks.first().map(|(tick, _)| *tick);
+        deadline.into_iter().chain(tick).min()
     }
 
-    /// Ends the executions whose timers have run out at `now`.
+    /// Does what became due up to `now`: ends executions whose timers have run out, rolls jobs out.
     pub fn advance(&mut self, now: Timestamp) {
         self.fire_timers(now);
     }

@@ -130,6 +130,26 @@ impl Violations {
         }
     }
 
+    /// Checks a number with a fraction if there is one.
+    pub(super) fn decimal_range(
+        &mut self,
+        member: &str,
+        value: Option<f64>,
+        min: Option<f64>,
+        max: f64,
+    ) {
+        let Some(value) = value else { return };
+        let shown = format!("{value:?}");
+        if value > max {
+            let rule = format!("Member must have value less than or equal to {max}");
+            self.note(&shown, member, rule);
+        }
+        if let Some(min) = min.filter(|min| value < *min) {
+            let rule = format!("Member must have value greater than or equal to {min}");
+            self.note(&shown, member, rule);
+        }
+    }
+
     /// Checks that a text, if there is one, is one of `names`.
     pub(super) fn one_of(&mut self, member: &str, value: Option<&String>, names: &[&str]) {
         if let Some(value) = value.filter(|value| !names.contains(&value.as_str())) {
