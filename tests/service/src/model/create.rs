@@ -93,6 +93,7 @@ impl Model {
 
         let selection = request.target_selection.as_deref();
         let terms = Terms {
+            scope: scope.clone(),
             targets,
             selection: selection
                 .and_then(TargetSelection::parse)

@@ -42,6 +42,8 @@ pub(super) struct Job {
 /// What its maker asked of the job.
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
+    /// In whose name the job was made.
+    pub(super) scope: Scope,
     pub(super) targets: Vec<String>,
     pub(super) selection: TargetSelection,
     pub(super) document_source: Option<String>,

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::Model;
 use super::create::{COMMENT, JOB_ID, NAMESPACE_ID};
 use super::error::ControlError;
+use super::events::JobOperation;
 use super::execution::Execution;
 use super::job::{Cancellation, Job};
 use super::names::{JobId, MAX_THING_NAME, Scope};
@@ -126,9 +127,11 @@ impl Model {
         job.cancel(why, now);
         let cancelled = job.ids(id, |execution| is_cancellable(execution, force));
         let cancelled: Vec<_> = cancelled.collect();
+        self.note_job(id, JobOperation::CancellationInProgress, now);
         for execution in cancelled {
             self.change(&execution, now, |execution| execution.cancel(force, now));
         }
+        self.note_job(id, JobOperation::Canceled, now);
     }
 
     /// Completes a job if nothing is left to do.
@@ -136,6 +139,7 @@ impl Model {
         if let Some(job) = self.jobs.get_mut(id).filter(|job| job.is_over()) {
             job.complete(now);
             self.plan(id, None);
+            self.note_job(id, JobOperation::Completed, now);
         }
     }
 
@@ -168,6 +172,7 @@ impl Model {
         if let Some(job) = self.jobs.get_mut(&id) {
             job.begin_deletion(now);
         }
+        self.note_job(&id, JobOperation::DeletionInProgress, now);
         self.delete_more(&id, now);
         Ok(())
     }
@@ -186,6 +191,7 @@ impl Model {
             .get(id)
             .is_some_and(|job| job.executions.is_empty())
         {
+            self.note_job(id, JobOperation::Deleted, now);
             self.jobs.remove(id);
         } else {
             self.plan(id, Some(now.plus(DELETION_PAUSE)));

@@ -12,6 +12,7 @@ mod details;
 mod device_plane;
 pub mod document;
 pub mod error;
+pub mod events;
 mod execution;
 mod executions;
 mod groups;
@@ -34,6 +35,7 @@ pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use events::{Event, EventTypes};
 use execution::ExecutionId;
 use groups::Group;
 use job::Job;
@@ -51,14 +53,19 @@ pub struct Knobs {
     /// Publish notify-next of a namespace even while another namespace heads the thing's queue.
     /// AWS does not (aws-greengrass-lite issue #1151).
     pub notify_next_per_namespace: bool,
+    /// Publish the events of jobs and executions from the start, as after
+    /// UpdateEventConfigurations. AWS publishes none until it is asked.
+    pub events: bool,
     /// Take a rollout whose rate rises at notified and at succeeded things, whichever are sooner, as
     /// samples of AWS's documentation have it. AWS refuses it.
     pub both_rate_criteria: bool,
 }
 
-/// What a device must be told.
+/// What devices, or who watches the service, must be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
+    /// Something became of a job or an execution.
+    Event(Event),
     /// The set of pending executions changed.
     Notify {
         /// The thing to tell.
@@ -94,6 +101,8 @@ pub struct Model {
     deadlines: BTreeSet<(Timestamp, ExecutionId)>,
     /// The jobs that have more to do, and when.
     ticks: BTreeSet<(Timestamp, JobId)>,
+    /// Which events are published.
+    events: EventTypes,
     effects: Vec<Effect>,
     /// How many things, groups, jobs and executions were made: tells their order.
     made: u64,
@@ -104,6 +113,7 @@ impl Model {
     pub fn new(knobs: Knobs) -> Self {
         Self {
             knobs,
+            events: EventTypes::all(knobs.events),
             ..Self::default()
         }
     }

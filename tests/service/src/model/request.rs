@@ -11,6 +11,7 @@ use serde_json::Value;
 
 pub use super::abort::{AbortConfig, AbortCriteria};
 pub use super::continuous::AssociateTargets;
+pub use super::events::{EventConfiguration, UpdateEventConfigurations};
 pub use super::retry::{RetryConfig, RetryCriteria};
 pub use super::rollout::{ExponentialRate, RateIncreaseCriteria, RolloutConfig};
 pub use super::tags::{TagResource, UntagResource};

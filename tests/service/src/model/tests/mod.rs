@@ -2,6 +2,7 @@
 
 mod continuous;
 mod control;
+mod events;
 mod executions;
 mod groups;
 mod notifications;
@@ -229,6 +230,7 @@ fn news(model: &mut Model) -> Vec<String> {
     effects
         .iter()
         .map(|effect| match effect {
+            Effect::Event(event) => format!("{} {}", event.operation(), event.job()),
             Effect::Notify {
                 namespace, pending, ..
             } => {

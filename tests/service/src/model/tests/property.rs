@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::model::events::Event;
 use crate::model::operation::PendingSummary;
 use crate::model::request::{CancelJobExecution, DeleteJob, DeleteJobExecution, UpdateJob};
 use crate::model::status::{ExecutionStatus, JobStatus};
@@ -132,7 +133,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Tells apart every execution there ever was: the life of its job, its thing and its number.
 type Name = (String, String, u64);
 
-/// The model beside what its devices were told.
+/// The model beside what its devices and its watchers were told.
 struct Watch {
     model: Model,
     now: u64,
@@ -140,11 +141,17 @@ struct Watch {
     /// By the order in which executions are made, which tells apart all there ever were.
     firsts: BTreeMap<(ThingName, Option<NamespaceId>), u64>,
     seen: BTreeMap<Name, (u64, ExecutionStatus)>,
+    jobs: BTreeMap<u64, (JobId, JobStatus)>,
+    /// The events of the last step.
+    events: Vec<String>,
 }
 
 impl Watch {
     fn new() -> Self {
-        let mut model = Model::new(Knobs::default());
+        let mut model = Model::new(Knobs {
+            events: true,
+            ..Knobs::default()
+        });
         THINGS.iter().for_each(|name| add_thing(&mut model, name));
         create_group(&mut model, GROUPS[0], None).unwrap();
         create_group(&mut model, GROUPS[1], Some(GROUPS[0])).unwrap();
@@ -154,6 +161,8 @@ impl Watch {
             lists: BTreeMap::new(),
             firsts: BTreeMap::new(),
             seen: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            events: Vec::new(),
         }
     }
 
@@ -284,6 +293,7 @@ impl Watch {
     fn listen(&mut self) {
         for effect in self.model.take_effects() {
             match effect {
+                Effect::Event(event) => self.events.push(in_short(&event)),
                 Effect::Notify {
                     thing,
                     namespace,
@@ -338,6 +348,7 @@ impl Watch {
             }
         }
         self.check_executions();
+        self.check_jobs();
         self.check_targets();
     }
 
@@ -406,7 +417,77 @@ impl Watch {
                 );
             }
         }
+        let is_over = |name: &Name| {
+            let before = self.seen.get(name);
+            before.is_some_and(|(_, status)| status.is_terminal())
+        };
+        let ended = seen
+            .iter()
+            .filter(|(name, (_, status))| status.is_terminal() && !is_over(name))
+            .map(|(name, (_, status))| (name, status.as_str().to_lowercase()));
+        let gone = self.seen.keys().filter(|name| !seen.contains_key(*name));
+        let gone = gone.map(|name| (name, "deleted".to_owned()));
+        let expected = ended.chain(gone).map(|((life, thing, number), operation)| {
+            let id = life.split('/').next().unwrap();
+            format!("{operation} {id} {} {number}", thing_arn(thing))
+        });
+        self.expect_events(expected.collect(), true);
         self.seen = seen;
+    }
+
+    /// What jobs became is told as often as it came about.
+    fn check_jobs(&mut self) {
+        let jobs = self.model.jobs.iter();
+        let jobs: BTreeMap<_, _> = jobs
+            .map(|(id, job)| (job.order, (id.clone(), job.status())))
+            .collect();
+        let mut expected = Vec::new();
+        for (order, (id, status)) in &jobs {
+            let before = self.jobs.get(order).map(|(_, status)| *status);
+            if before == Some(*status) {
+                continue;
+            }
+            assert!(
+                before.is_none_or(|before| before == JobStatus::InProgress),
+                "{id} came back"
+            );
+            match status {
+                JobStatus::Canceled => {
+                    expected.push(format!("cancellation_in_progress {id}"));
+                    expected.push(format!("canceled {id}"));
+                }
+                JobStatus::Completed => expected.push(format!("completed {id}")),
+                JobStatus::InProgress => {}
+                JobStatus::DeletionInProgress => panic!("{id} is small"),
+            }
+        }
+        for (id, _) in self.gone_jobs(&jobs) {
+            expected.push(format!("deletion_in_progress {id}"));
+            expected.push(format!("deleted {id}"));
+        }
+        self.expect_events(expected, false);
+        self.events.clear();
+        self.jobs = jobs;
+    }
+
+    fn gone_jobs(&self, jobs: &BTreeMap<u64, (JobId, JobStatus)>) -> Vec<(JobId, JobStatus)> {
+        let gone = self
+            .jobs
+            .iter()
+            .filter(|(order, _)| !jobs.contains_key(order));
+        gone.map(|(_, job)| job.clone()).collect()
+    }
+
+    /// Checks the last step's events of executions, or of jobs, in any order.
+    fn expect_events(&self, mut expected: Vec<String>, of_executions: bool) {
+        let told = self.events.iter();
+        let mut told: Vec<_> = told
+            .filter(|event| event.contains("arn:") == of_executions)
+            .cloned()
+            .collect();
+        told.sort();
+        expected.sort();
+        assert_eq!(told, expected);
     }
 
     /// Who is no target waits for nothing, and no thing has two open executions of one job.
@@ -464,6 +545,18 @@ fn members(targets: usize, rules: Rules) -> Value {
         members["jobExecutionsRetryConfig"] = json!({ "criteriaList": criteria });
     }
     members
+}
+
+fn in_short(event: &Event) -> String {
+    let payload = serde_json::to_value(event).unwrap();
+    let (operation, job) = (event.operation(), event.job());
+    match event {
+        Event::Job(_) => format!("{operation} {job}"),
+        Event::JobExecution(_) => {
+            let thing = payload["thingArn"].as_str().unwrap();
+            format!("{operation} {job} {thing} {}", payload["executionNumber"])
+        }
+    }
 }
 
 fn jobs_of(pending: &Pending) -> BTreeSet<String> {
