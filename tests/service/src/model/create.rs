@@ -325,10 +325,16 @@ pub(super) fn check_role(
         (None, Some(Version::V2)) => Err(invalid(
             "presignedUrlConfig role ARN is required to generate an S3 presigned url in job document.",
         )),
-        (Some(role), _) if !is_role(role) => {
-            Err(invalid(&format!("Given role {role} is invalid.")))
-        }
-        (None, None) | (Some(_), _) => Ok(()),
+        (None, None) => Ok(()),
+        (Some(role), _) => refuse_role(Some(role)),
+    }
+}
+
+/// Refuses what is no ARN of a role.
+pub(super) fn refuse_role(role: Option<&String>) -> Result<(), ControlError> {
+    match role {
+        Some(role) if !is_role(role) => Err(invalid(&format!("Given role {role} is invalid."))),
+        Some(_) | None => Ok(()),
     }
 }
 

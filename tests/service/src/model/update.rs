@@ -7,7 +7,9 @@ use serde::Deserialize;
 
 use super::Model;
 use super::abort::AbortConfig;
-use super::create::{COMMENT, JOB_ID, NAMESPACE_ID, check_presign, check_role, check_timeout};
+use super::create::{
+    COMMENT, JOB_ID, NAMESPACE_ID, check_presign, check_role, check_timeout, refuse_role,
+};
 use super::error::ControlError;
 use super::job::Job;
 use super::request::{PresignedUrlConfig, TimeoutConfig};
@@ -91,7 +93,8 @@ impl Model {
         if let Some(rollout) = &request.job_executions_rollout_config {
             rollout.refuse(self.knobs.both_rate_criteria)?;
         }
-        Ok(())
+        let presign = request.presigned_url_config.as_ref();
+        refuse_role(presign.and_then(|presign| presign.role_arn.as_ref()))
     }
 }
 
