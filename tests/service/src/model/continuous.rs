@@ -105,7 +105,7 @@ impl Model {
         if !members.is_some_and(|members| members.insert(thing.clone())) {
             return;
         }
-        let lineage: BTreeSet<_> = self.lineage(group).into_iter().cloned().collect();
+        let lineage = self.lineage(group);
         for id in self.continuous_jobs(|job| self.is_aimed_at(job, &lineage)) {
             self.admit(&id, thing, now);
         }
@@ -133,10 +133,7 @@ impl Model {
             || job.reach.things.contains(thing)
             || groups
                 .filter(|(_, group)| group.members.contains(thing))
-                .any(|(name, _)| {
-                    let lineage = self.lineage(name).into_iter().cloned().collect();
-                    self.is_aimed_at(job, &lineage)
-                })
+                .any(|(name, _)| self.is_aimed_at(job, &self.lineage(name)))
     }
 
     /// The things that targets stand for at present.
@@ -151,10 +148,10 @@ impl Model {
     }
 
     /// Whether one of `groups` is a target: a group made anew under an old name is another one.
-    fn is_aimed_at(&self, job: &Job, groups: &BTreeSet<GroupName>) -> bool {
+    fn is_aimed_at(&self, job: &Job, groups: &[&GroupName]) -> bool {
         job.reach.groups.iter().any(|(name, id)| {
             let found = self.groups.get(name);
-            groups.contains(name) && found.is_some_and(|group| group.id == *id)
+            groups.contains(&name) && found.is_some_and(|group| group.id == *id)
         })
     }
 

@@ -263,33 +263,30 @@ impl Model {
         }
     }
 
-    /// Notes how an execution ended, or that it was deleted: `None`.
-    pub(super) fn note_execution(
-        &mut self,
-        id: &ExecutionId,
-        execution: &Execution,
-        status: Option<ExecutionStatus>,
-        now: Timestamp,
-    ) {
+    /// Notes what became of an execution that was `old`: that it ended, or was deleted.
+    pub(super) fn note_execution(&mut self, id: &ExecutionId, old: &Execution, now: Timestamp) {
         let Some(job) = self.jobs.get(&id.job).filter(|_| self.events.job_execution) else {
             return;
         };
-        let (operation, status) = match status {
-            None => ("deleted", "DELETED"),
-            Some(status) => (lower_case(status), status.as_str()),
+        let (execution, operation, status) = match self.execution(id) {
+            None => (old, "deleted", "DELETED"),
+            Some(new) if old.status.is_pending() && new.status.is_terminal() => {
+                (new, lower_case(new.status), new.status.as_str())
+            }
+            Some(_) => return,
         };
-        let thing_arn = job.terms.scope.thing_arn(&id.thing);
-        let event = JobExecutionEvent {
+        let mut event = JobExecutionEvent {
             event_type: JOB_EXECUTION,
-            event_id: self.derive_id(id.thing.as_str(), now),
+            event_id: String::new(),
             timestamp: now,
             operation,
             job_id: id.job.clone(),
-            thing_arn,
+            thing_arn: job.terms.scope.thing_arn(&id.thing),
             status,
             execution_number: id.number,
             status_details: execution.status_details.clone(),
         };
+        event.event_id = self.derive_id(id.thing.as_str(), now);
         let event = Event::JobExecution(Box::new(event));
         self.effects.push(Effect::Event(event));
     }

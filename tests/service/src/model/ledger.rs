@@ -120,14 +120,8 @@ impl Model {
         if self.queues.get(&id.thing).is_some_and(|q| q.all.is_empty()) {
             self.queues.remove(&id.thing);
         }
-        match (old, status) {
-            (Some(old), None) => self.note_execution(id, &old, None, now),
-            (Some(_), Some(status)) if was_pending && !is_pending => {
-                if let Some(execution) = self.execution(id).cloned() {
-                    self.note_execution(id, &execution, Some(status), now);
-                }
-            }
-            (Some(_) | None, _) => {}
+        if let Some(old) = &old {
+            self.note_execution(id, old, now);
         }
         if was_pending && !is_pending {
             self.follow_up(id, status, now);

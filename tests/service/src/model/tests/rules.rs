@@ -498,6 +498,56 @@ fn every_rule_beyond_its_bounds_is_told_at_once() {
 }
 
 #[test]
+fn of_several_faults_the_one_that_comes_first_is_told() {
+    let mut model = model();
+    create(&mut model, "J", json!({}), at(0));
+    let mut members = json!({
+        "targets": [thing_arn("nobody")],
+        "document": "{",
+        "tags": [{"Key": "k"}],
+        "abortConfig": {"criteriaList": [{
+            "failureType": "ALL",
+            "action": "CANCEL",
+            "thresholdPercentage": 0,
+            "minNumberOfExecutedThings": 1,
+        }]},
+        "jobExecutionsRolloutConfig": {"maximumPerMinute": 0},
+        "timeoutConfig": {"inProgressTimeoutInMinutes": 0},
+    });
+    let mut id = "J";
+    for (message, mend) in [
+        (
+            "1 validation error detected",
+            json!({"jobExecutionsRolloutConfig": {}}),
+        ),
+        ("Provide valid timeout value", json!({"timeoutConfig": {}})),
+        (
+            "ThresholdPercentage value 0.0",
+            json!({"abortConfig": null}),
+        ),
+        ("Invalid tag parameter exception", json!({"tags": []})),
+        ("Job J already exists.", json!({})),
+        (
+            "Thing nobody cannot be found.",
+            json!({"targets": [thing_arn("gw-1")]}),
+        ),
+        (
+            "Job document located at request input is an invalid",
+            json!({}),
+        ),
+    ] {
+        let request = create_request(id, members.clone());
+        let refused = model.create_job(&scope(), request, at(1)).unwrap_err();
+        let refused = refused.to_string();
+        assert!(refused.starts_with(message), "{refused}");
+        if message.contains("already exists") {
+            id = "K";
+        }
+        members.as_object_mut().unwrap().extend(object(mend));
+    }
+}
+
+#[test]
 fn both_criteria_of_a_rate_are_taken_on_request() {
     let knobs = Knobs {
         both_rate_criteria: true,
