@@ -14,6 +14,7 @@ use super::execution::{Execution, ExecutionId};
 use super::job::Job;
 use super::names::{JobId, NamespaceId, ThingName};
 use super::operation::{JobExecution, Pending, PendingSummary};
+use super::retry::Retries;
 use super::status::ExecutionStatus;
 use super::time::Timestamp;
 use super::{Effect, Model};
@@ -46,14 +47,20 @@ pub(super) struct Entry<'a> {
 
 impl Model {
     /// Gives `thing` a first or further execution of `job`.
-    pub(super) fn enqueue(&mut self, job: &JobId, thing: &ThingName, now: Timestamp) {
+    pub(super) fn enqueue(
+        &mut self,
+        job: &JobId,
+        thing: &ThingName,
+        retries: Retries,
+        now: Timestamp,
+    ) {
         let latest = self.jobs.get(job).and_then(|job| job.latest(thing));
         let id = ExecutionId {
             thing: thing.clone(),
             job: job.clone(),
             number: latest.map_or(1, |(number, _)| number + 1),
         };
-        let execution = Execution::queued(self.next_order(), now);
+        let execution = Execution::queued(self.next_order(), retries, now);
         self.put(&id, Some(execution), now);
     }
 
@@ -85,7 +92,7 @@ impl Model {
         let namespace = job.namespace.clone();
         let status = new.as_ref().map(|execution| execution.status);
         let deadline = new.as_ref().and_then(Execution::deadline);
-        let old = job.replace(id, new, now);
+        let old = job.replace(id, new);
 
         if let Some(deadline) = old.as_ref().and_then(Execution::deadline) {
             self.deadlines.remove(&(deadline, id.clone()));
@@ -93,7 +100,9 @@ impl Model {
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, id.clone()));
         }
-        let was_pending = old.is_some_and(|execution| execution.status.is_pending());
+        let was_pending = old
+            .as_ref()
+            .is_some_and(|execution| execution.status.is_pending());
         let is_pending = status.is_some_and(ExecutionStatus::is_pending);
         let queue = self.queues.entry(id.thing.clone()).or_default();
         set_membership(&mut queue.all, id, status.is_some());
@@ -111,14 +120,34 @@ impl Model {
         if self.queues.get(&id.thing).is_some_and(|q| q.all.is_empty()) {
             self.queues.remove(&id.thing);
         }
+        if let Some(old) = &old {
+            self.note_execution(id, old, now);
+        }
+        if was_pending && !is_pending {
+            self.follow_up(id, status, now);
+        }
     }
 
-    /// Ends the executions whose timers have run out at `now`.
+    /// What the end of an execution means for its job: an abort first, as it leaves no retry. One
+    /// that was deleted has not failed.
+    fn follow_up(&mut self, id: &ExecutionId, status: Option<ExecutionStatus>, now: Timestamp) {
+        if status.is_some() {
+            self.abort_if_failing(&id.job, now);
+            self.retry(id, now);
+        }
+        self.complete_if_over(&id.job, now);
+    }
+
+    /// Does everything that is due at `now`, in order: executions time out, jobs roll on.
     pub(super) fn fire_timers(&mut self, now: Timestamp) {
-        while let Some((deadline, id)) = self.deadlines.first().cloned()
-            && deadline <= now
-        {
-            self.change(&id, deadline, |execution| execution.time_out(deadline));
+        while let Some(due) = self.next_deadline().filter(|due| *due <= now) {
+            match (self.deadlines.first().cloned(), self.ticks.first().cloned()) {
+                (Some((deadline, id)), _) if deadline == due => {
+                    self.change(&id, due, |execution| execution.time_out(due));
+                }
+                (_, Some((_, id))) => self.tick(&id, due),
+                (_, None) => return,
+            }
         }
     }
 

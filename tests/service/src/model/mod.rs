@@ -5,11 +5,14 @@
 //! for a device is appended to the effects, which [`Model::take_effects`] hands over. Time that
 //! passes by itself is told with [`Model::advance`] when [`Model::next_deadline`] is due.
 
+mod abort;
+mod continuous;
 mod create;
 mod details;
 mod device_plane;
 pub mod document;
 pub mod error;
+pub mod events;
 mod execution;
 mod executions;
 mod groups;
@@ -21,13 +24,18 @@ pub mod operation;
 mod page;
 mod registry;
 pub mod request;
+mod retry;
+mod rollout;
 pub mod status;
+mod tags;
 pub mod time;
+mod update;
 mod validate;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use events::{Event, EventTypes};
 use execution::ExecutionId;
 use groups::Group;
 use job::Job;
@@ -45,11 +53,19 @@ pub struct Knobs {
     /// Publish notify-next of a namespace even while another namespace heads the thing's queue.
     /// AWS does not (aws-greengrass-lite issue #1151).
     pub notify_next_per_namespace: bool,
+    /// Publish the events of jobs and executions from the start, as after
+    /// UpdateEventConfigurations. AWS publishes none until it is asked.
+    pub events: bool,
+    /// Take a rollout whose rate rises at notified and at succeeded things, whichever are sooner, as
+    /// samples of AWS's documentation have it. AWS refuses it.
+    pub both_rate_criteria: bool,
 }
 
-/// What a device must be told.
+/// What devices, or who watches the service, must be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
+    /// Something became of a job or an execution.
+    Event(Event),
     /// The set of pending executions changed.
     Notify {
         /// The thing to tell.
@@ -83,6 +99,10 @@ pub struct Model {
     queues: BTreeMap<ThingName, Queue>,
     /// The executions in `jobs` that will time out.
     deadlines: BTreeSet<(Timestamp, ExecutionId)>,
+    /// The jobs that have more to do, and when.
+    ticks: BTreeSet<(Timestamp, JobId)>,
+    /// Which events are published.
+    events: EventTypes,
     effects: Vec<Effect>,
     /// How many things, groups, jobs and executions were made: tells their order.
     made: u64,
@@ -93,6 +113,7 @@ impl Model {
     pub fn new(knobs: Knobs) -> Self {
         Self {
             knobs,
+            events: EventTypes::all(knobs.events),
             ..Self::default()
         }
     }
@@ -119,10 +140,12 @@ impl Model {
 
     /// When [`Model::advance`] has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let tick = self.ticks.first().map(|(tick, _)| *tick);
+        deadline.into_iter().chain(tick).min()
     }
 
-    /// Ends the executions whose timers have run out at `now`.
+    /// Does what became due up to `now`: ends executions whose timers have run out, rolls jobs out.
     pub fn advance(&mut self, now: Timestamp) {
         self.fire_timers(now);
     }

@@ -9,6 +9,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::abort::{AbortConfig, AbortCriteria};
+pub use super::continuous::AssociateTargets;
+pub use super::events::{EventConfiguration, UpdateEventConfigurations};
+pub use super::retry::{RetryConfig, RetryCriteria};
+pub use super::rollout::{ExponentialRate, RateIncreaseCriteria, RolloutConfig};
+pub use super::tags::{TagResource, UntagResource};
+pub use super::update::UpdateJob;
+
 /// CreateThing.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -185,16 +193,16 @@ pub struct CreateJob {
     pub tags: Vec<Tag>,
     /// The agent on the thing that this job is for.
     pub namespace_id: Option<String>,
-    /// Not supported yet.
-    pub abort_config: Option<Value>,
+    /// When to give the job up.
+    pub abort_config: Option<AbortConfig>,
+    /// How often a thing may try again.
+    pub job_executions_retry_config: Option<RetryConfig>,
+    /// How fast the targets are reached.
+    pub job_executions_rollout_config: Option<RolloutConfig>,
     /// Not supported yet.
     pub destination_package_versions: Option<Value>,
     /// Not supported yet.
     pub document_parameters: Option<Value>,
-    /// Not supported yet.
-    pub job_executions_retry_config: Option<Value>,
-    /// Not supported yet.
-    pub job_executions_rollout_config: Option<Value>,
     /// Not supported yet.
     pub job_template_arn: Option<Value>,
     /// Not supported yet.

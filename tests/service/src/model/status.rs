@@ -101,7 +101,9 @@ pub enum JobStatus {
     Canceled,
     /// Every execution is over.
     Completed,
-    /// Executions are open.
+    /// Its executions are being deleted, and the job after them.
+    DeletionInProgress,
+    /// Executions are open, or yet to come.
     InProgress,
 }
 
@@ -120,7 +122,38 @@ impl JobStatus {
         match self {
             Self::Canceled => "CANCELED",
             Self::Completed => "COMPLETED",
+            Self::DeletionInProgress => "DELETION_IN_PROGRESS",
             Self::InProgress => "IN_PROGRESS",
+        }
+    }
+}
+
+/// When the targets of a job are told apart (API reference, TargetSelection).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum TargetSelection {
+    /// Whenever they change.
+    Continuous,
+    /// As the job is made.
+    #[default]
+    Snapshot,
+}
+
+impl TargetSelection {
+    /// The names of all, in the order of the API reference.
+    pub(super) const NAMES: [&'static str; 2] = ["CONTINUOUS", "SNAPSHOT"];
+
+    /// The selection that the wire spells `text`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Continuous, Self::Snapshot]
+            .into_iter()
+            .find(|selection| selection.as_str() == text)
+    }
+
+    /// The wire's spelling.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Continuous => "CONTINUOUS",
+            Self::Snapshot => "SNAPSHOT",
         }
     }
 }

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::model::names::{JobId, NamespaceId};
-use crate::model::request::{PresignedUrlConfig, Tag, TimeoutConfig};
+use crate::model::request::{
+    AbortConfig, PresignedUrlConfig, RetryConfig, RolloutConfig, Tag, TimeoutConfig,
+};
 use crate::model::status::{ExecutionStatus, JobStatus, StatusDetails};
 use crate::model::time::Timestamp;
 
@@ -28,7 +30,7 @@ pub struct JobReference {
 }
 
 /// DescribeJob.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobDescription {
     /// Where the document came from, if it was not given itself.
@@ -40,15 +42,15 @@ pub struct JobDescription {
 
 /// The job within [`JobDescription`].
 ///
-/// Configurations that were never set come back as `{}`; that of an abort is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Configurations that were never set come back as `{}`; those of aborts and retries are left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobView {
     /// The job's ARN.
     pub job_arn: String,
     /// The job's id.
     pub job_id: JobId,
-    /// SNAPSHOT.
+    /// CONTINUOUS or SNAPSHOT.
     pub target_selection: &'static str,
     /// Where the job stands.
     pub status: JobStatus,
@@ -58,7 +60,7 @@ pub struct JobView {
     /// Why it was cancelled, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<String>,
-    /// Why it was cancelled, for people.
+    /// Why it was cancelled, or given more targets, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// ARNs, as given.
@@ -68,8 +70,14 @@ pub struct JobView {
     pub description: Option<String>,
     /// As given.
     pub presigned_url_config: PresignedUrlConfig,
-    /// Not supported yet: always empty.
-    pub job_executions_rollout_config: Empty,
+    /// As given.
+    pub job_executions_rollout_config: RolloutConfig,
+    /// As given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort_config: Option<AbortConfig>,
+    /// As given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_executions_retry_config: Option<RetryConfig>,
     /// When the job was made.
     pub created_at: Timestamp,
     /// When the job changed last.
@@ -84,7 +92,7 @@ pub struct JobView {
     /// As given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace_id: Option<NamespaceId>,
-    /// Whether executions are being rolled out or cancelled right now.
+    /// Whether executions are being rolled out right now.
     pub is_concurrent: bool,
     /// Not supported yet: always empty.
     pub scheduling_config: Empty,
@@ -98,7 +106,7 @@ pub struct Empty {}
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobProcessDetails {
-    /// Targets whose members are still being resolved: none, ever.
+    /// The job's targets while it is rolled out to them.
     pub processing_targets: Option<Vec<String>>,
     /// CANCELED.
     pub number_of_canceled_things: usize,
@@ -140,7 +148,7 @@ pub struct JobSummary {
     /// Of a job that targets one group: the group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thing_group_id: Option<String>,
-    /// SNAPSHOT.
+    /// CONTINUOUS or SNAPSHOT.
     pub target_selection: &'static str,
     /// Where the job stands.
     pub status: JobStatus,
@@ -151,7 +159,7 @@ pub struct JobSummary {
     /// When the job was completed or cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
-    /// Whether executions are being rolled out or cancelled right now.
+    /// Whether executions are being rolled out right now.
     pub is_concurrent: bool,
 }
 
@@ -265,6 +273,6 @@ pub struct JobExecutionSummary {
     pub last_updated_at: Timestamp,
     /// Counts the executions of one job on one thing.
     pub execution_number: u64,
-    /// Retries before this execution: none, as retries are not supported yet.
+    /// How many retries there were up to this execution.
     pub retry_attempt: u64,
 }
