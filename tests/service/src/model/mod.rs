@@ -5,7 +5,9 @@
 //! for a device is appended to the effects, which [`Model::take_effects`] hands over. Time that
 //! passes by itself is told with [`Model::advance`] when [`Model::next_deadline`] is due.
 
+pub(crate) mod calendar;
 mod create;
+mod cron;
 mod details;
 mod device_plane;
 pub mod document;
