@@ -97,7 +97,7 @@ async fn describe_job(
     Labels(job): Labels<String>,
 ) -> Answered<view::JobDescription> {
     service
-        .control(|model, _| model.describe_job(&scope, &job))
+        .control(|model, now| model.describe_job(&scope, &job, now))
         .map(Answer)
 }
 

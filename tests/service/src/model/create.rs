@@ -13,6 +13,7 @@ use super::error::ControlError;
 use super::job::{Job, MAX_TIMEOUT_MINUTES, Terms};
 use super::names::{GroupName, JobId, MAX_JOB_ID, NamespaceId, PLAIN, Scope, Target, ThingName};
 use super::request::{CreateJob, PresignedUrlConfig, SourceError, Tag};
+use super::status::TargetSelection;
 use super::time::Timestamp;
 use super::validate::{PRINTABLE, Text, Violations};
 use super::view::JobReference;
@@ -83,6 +84,12 @@ impl Model {
         refuse_unsupported(&request)?;
         check_sources(&request)?;
         check_timeout(&request)?;
+        let selection = request.target_selection.as_deref();
+        let selection = selection
+            .and_then(TargetSelection::parse)
+            .unwrap_or_default();
+        let scheduling_config = request.scheduling_config.clone().unwrap_or_default();
+        let schedule = scheduling_config.read(selection, now)?;
         check_tags(&request.tags)?;
         if self.jobs.contains_key(&id) {
             return Err(ControlError::ResourceAlreadyExists {
@@ -100,23 +107,22 @@ impl Model {
 
         let terms = Terms {
             targets,
+            selection,
             document_source: request.document_source,
             description: request.description,
             presigned_url_config: presign,
             timeout_config: request.timeout_config.unwrap_or_default(),
+            scheduling_config,
+            schedule,
             tags: request.tags,
         };
         let namespace = request.namespace_id.as_deref().and_then(NamespaceId::parse);
         let order = self.next_order();
-        let job = Job::new(terms, namespace, resolved.groups, document, order, now);
+        let mut job = Job::new(terms, namespace, resolved.groups, document, order, now);
+        job.waiting = resolved.things;
         let reference = job.reference(&id, scope);
         self.jobs.insert(id.clone(), job);
-        for thing in resolved.things {
-            self.enqueue(&id, &thing, now);
-        }
-        if let Some(job) = self.jobs.get_mut(&id) {
-            job.complete_if_over(now);
-        }
+        self.begin(&id, now);
         Ok(reference)
     }
 
@@ -173,8 +179,11 @@ fn check_members(request: &CreateJob) -> Result<JobId, ControlError> {
     violations.one_of(
         "targetSelection",
         request.target_selection.as_ref(),
-        &["CONTINUOUS", "SNAPSHOT"],
+        &TargetSelection::NAMES,
     );
+    if let Some(schedule) = &request.scheduling_config {
+        schedule.check(&mut violations);
+    }
     violations.optional_text("namespaceId", request.namespace_id.as_ref(), NAMESPACE_ID);
     violations
         .into_result()
@@ -199,14 +208,10 @@ fn refuse_unsupported(request: &CreateJob) -> Result<(), ControlError> {
             &request.job_executions_rollout_config,
         ),
         ("jobTemplateArn", &request.job_template_arn),
-        ("schedulingConfig", &request.scheduling_config),
     ];
     let asked = members.iter().find(|(_, value)| is_given(value.as_ref()));
     if let Some((member, _)) = asked {
         return Err(unsupported(member));
-    }
-    if request.target_selection.as_deref() == Some("CONTINUOUS") {
-        return Err(unsupported("targetSelection CONTINUOUS"));
     }
     Ok(())
 }

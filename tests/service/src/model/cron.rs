@@ -493,11 +493,11 @@ mod tests {
         let day_of_week = match fields[4].as_str() {
             "?" => true,
             "L" => today == 7,
-            text if text.ends_with('L') => {
-                today.to_string() == text[..1] && !in_month(days + 7)
-            }
+            text if text.ends_with('L') => today.to_string() == text[..1] && !in_month(days + 7),
             text if text.contains('#') => {
-                let nth = (1..=date.day).filter(|day| (date.day - day) % 7 == 0).count();
+                let nth = (1..=date.day)
+                    .filter(|day| (date.day - day).is_multiple_of(7))
+                    .count();
                 text == format!("{today}#{nth}")
             }
             text => listed(text, 1, 7, today),

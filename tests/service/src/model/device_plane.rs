@@ -129,6 +129,14 @@ impl Model {
                 state: Some(execution.state()),
             });
         }
+        // AWS does not offer it, and says that it cannot be started; how it refuses is unknown.
+        let hidden = self.jobs.get(job).is_some_and(Job::is_hidden);
+        if hidden && execution.status == ExecutionStatus::Queued {
+            return Err(DeviceError::InvalidStateTransition {
+                message: format!("Job {job} for {thing} is outside its maintenance window"),
+                state: Some(execution.state()),
+            });
+        }
         self.change(&id, now, |execution| {
             execution.report(status, details, step, timeout, now);
         });

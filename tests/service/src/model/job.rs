@@ -1,21 +1,20 @@
 //! A job and its executions.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::execution::{Execution, ExecutionId};
 use super::names::{GroupName, JobId, NamespaceId, Scope, ThingName};
-use super::request::{PresignedUrlConfig, Tag, TimeoutConfig};
-use super::status::{ExecutionStatus, JobStatus};
+use super::request::{PresignedUrlConfig, SchedulingConfig, Tag, TimeoutConfig};
+use super::status::{ExecutionStatus, JobStatus, TargetSelection};
 use super::time::Timestamp;
 use super::view::{Empty, JobProcessDetails, JobReference, JobSummary, JobView};
+use super::window::{Phase, Schedule};
 
 /// Longest in-progress or step timeout: seven days (API reference, TimeoutConfig).
 pub(super) const MAX_TIMEOUT_MINUTES: i64 = 10_080;
 /// How long presigned URLs live (API reference, PresignedUrlConfig).
 const DEFAULT_EXPIRES_SECS: i64 = 3600;
-/// The one target selection that is supported yet.
-const SNAPSHOT: &str = "SNAPSHOT";
 
 #[derive(Debug, Clone)]
 pub(super) struct Job {
@@ -23,6 +22,11 @@ pub(super) struct Job {
     pub(super) namespace: Option<NamespaceId>,
     /// The targets that are groups, with the ids that these had.
     pub(super) groups: Vec<(GroupName, String)>,
+    /// The things it has yet to reach.
+    pub(super) waiting: BTreeSet<ThingName>,
+    pub(super) phase: Phase,
+    /// When the phase may change next.
+    pub(super) edge: Option<Timestamp>,
     pub(super) document: String,
     /// Tells apart jobs that were made at the same time.
     pub(super) order: u64,
@@ -37,10 +41,14 @@ pub(super) struct Job {
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
     pub(super) targets: Vec<String>,
+    pub(super) selection: TargetSelection,
     pub(super) document_source: Option<String>,
     pub(super) description: Option<String>,
     pub(super) presigned_url_config: PresignedUrlConfig,
     pub(super) timeout_config: TimeoutConfig,
+    pub(super) scheduling_config: SchedulingConfig,
+    /// What `scheduling_config` means.
+    pub(super) schedule: Schedule,
     pub(super) tags: Vec<Tag>,
 }
 
@@ -73,6 +81,9 @@ impl Job {
             terms,
             namespace,
             groups,
+            waiting: BTreeSet::new(),
+            phase: Phase::default(),
+            edge: None,
             document,
             order,
             created_at: now,
@@ -85,6 +96,7 @@ impl Job {
 
     pub(super) fn status(&self) -> JobStatus {
         match self.stage {
+            Stage::InProgress if self.phase == Phase::Shut => JobStatus::Scheduled,
             Stage::InProgress => JobStatus::InProgress,
             Stage::Completed { .. } => JobStatus::Completed,
             Stage::Canceled { .. } => JobStatus::Canceled,
@@ -153,10 +165,14 @@ impl Job {
         old
     }
 
-    /// Completes the job if it is in progress and no execution is open.
+    /// Completes the job if it is running, no execution is open and none is to come: to a continuous
+    /// job, they come until its end.
     pub(super) fn complete_if_over(&mut self, now: Timestamp) {
-        let open = self.count(ExecutionStatus::Queued) + self.count(ExecutionStatus::InProgress);
-        if open == 0 && matches!(self.stage, Stage::InProgress) {
+        let reached = match self.terms.selection {
+            TargetSelection::Continuous => self.phase == Phase::Ended,
+            TargetSelection::Snapshot => self.waiting.is_empty(),
+        };
+        if reached && self.is_running() && !self.has_open_executions() {
             self.stage = Stage::Completed { at: now };
             self.last_updated_at = now;
         }
@@ -165,7 +181,32 @@ impl Job {
     /// Marks the job as cancelled; its executions are the caller's to cancel.
     pub(super) fn cancel(&mut self, why: Cancellation, now: Timestamp) {
         self.stage = Stage::Canceled { at: now, why };
+        self.waiting.clear();
         self.last_updated_at = now;
+    }
+
+    /// Whether the job was neither completed nor cancelled.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::InProgress)
+    }
+
+    /// Whether the job, or an execution of it, is not over.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_running() || self.has_open_executions()
+    }
+
+    /// Whether devices are not told of the job's executions at present.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.phase == Phase::Shut
+    }
+
+    /// Whether the job reaches its things within maintenance windows only.
+    pub(super) fn has_windows(&self) -> bool {
+        !self.terms.schedule.windows.is_empty()
+    }
+
+    fn has_open_executions(&self) -> bool {
+        self.count(ExecutionStatus::Queued) + self.count(ExecutionStatus::InProgress) > 0
     }
 
     /// How many executions have `status`.
@@ -200,7 +241,7 @@ impl Job {
             job_arn: scope.job_arn(id),
             job_id: id.clone(),
             thing_group_id: self.only_group().map(str::to_owned),
-            target_selection: SNAPSHOT,
+            target_selection: self.terms.selection.as_str(),
             status: self.status(),
             created_at: self.created_at,
             last_updated_at: self.last_updated_at,
@@ -209,7 +250,7 @@ impl Job {
         }
     }
 
-    pub(super) fn view(&self, id: &JobId, scope: &Scope) -> JobView {
+    pub(super) fn view(&self, id: &JobId, scope: &Scope, now: Timestamp) -> JobView {
         let why = match &self.stage {
             Stage::Canceled { why, .. } => Some(why),
             Stage::Completed { .. } | Stage::InProgress => None,
@@ -217,7 +258,7 @@ impl Job {
         JobView {
             job_arn: scope.job_arn(id),
             job_id: id.clone(),
-            target_selection: SNAPSHOT,
+            target_selection: self.terms.selection.as_str(),
             status: self.status(),
             force_canceled: why.map(|why| why.force),
             reason_code: why.and_then(|why| why.reason_code.clone()),
@@ -233,7 +274,8 @@ impl Job {
             timeout_config: self.terms.timeout_config.clone(),
             namespace_id: self.namespace.clone(),
             is_concurrent: false,
-            scheduling_config: Empty {},
+            scheduling_config: self.terms.scheduling_config.clone(),
+            scheduled_job_rollouts: self.terms.schedule.next_rollouts(now),
         }
     }
 

@@ -8,7 +8,7 @@ use super::job::{Cancellation, Job};
 use super::names::{JobId, Scope};
 use super::page::{self, descending, page};
 use super::request::{CancelJob, DeleteJob, ListJobs};
-use super::status::{ExecutionStatus, JobStatus};
+use super::status::{ExecutionStatus, JobStatus, TargetSelection};
 use super::time::Timestamp;
 use super::validate::{Pattern, Text, Violations};
 use super::view::{JobDescription, JobDocument, JobList, JobReference, TagList};
@@ -24,11 +24,16 @@ const REASON_CODE: Text = Text {
 
 impl Model {
     /// DescribeJob.
-    pub fn describe_job(&self, scope: &Scope, id: &str) -> Result<JobDescription, ControlError> {
+    pub fn describe_job(
+        &self,
+        scope: &Scope,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<JobDescription, ControlError> {
         let (id, job) = self.existing_job(id, Violations::default())?;
         Ok(JobDescription {
             document_source: job.terms.document_source.clone(),
-            job: job.view(&id, scope),
+            job: job.view(&id, scope, now),
         })
     }
 
@@ -43,10 +48,9 @@ impl Model {
     /// ListJobs, the newest first. Without a namespace, those of the default one.
     pub fn list_jobs(&self, scope: &Scope, request: &ListJobs) -> Result<JobList, ControlError> {
         let mut violations = Violations::default();
-        let selections = ["CONTINUOUS", "SNAPSHOT"];
         let selection = request.target_selection.as_ref();
         violations.one_of("status", request.status.as_ref(), &JobStatus::NAMES);
-        violations.one_of("targetSelection", selection, &selections);
+        violations.one_of("targetSelection", selection, &TargetSelection::NAMES);
         violations.optional_text("namespaceId", request.namespace_id.as_ref(), NAMESPACE_ID);
         page::check(&mut violations, request.max_results);
         violations
@@ -79,7 +83,7 @@ impl Model {
         violations.optional_text("reasonCode", reason, REASON_CODE);
         violations.optional_text("comment", request.comment.as_ref(), COMMENT);
         let (id, job) = self.existing_job(&request.job_id, violations)?;
-        if job.status() != JobStatus::InProgress {
+        if !job.is_running() {
             let status = job.status().as_str();
             return Err(ControlError::InvalidRequest(format!(
                 "Job {id} in status {status} cannot be canceled."
@@ -111,14 +115,16 @@ impl Model {
         if !job.is_in(namespace) {
             return Err(job_not_found(&id));
         }
-        if job.status() == JobStatus::InProgress && !request.force {
+        if job.is_running() && !request.force {
+            let status = job.status().as_str();
             return Err(ControlError::InvalidStateTransition(format!(
-                "Job {id} in status IN_PROGRESS cannot be deleted."
+                "Job {id} in status {status} cannot be deleted."
             )));
         }
         for execution in job.ids(&id, |_| true) {
             self.put(&execution, None, now);
         }
+        self.plan_edge(&id, None);
         self.jobs.remove(&id);
         Ok(())
     }
@@ -183,11 +189,12 @@ pub(super) fn is_cancellable(execution: &Execution, force: bool) -> bool {
 fn is_chosen(job: &Job, request: &ListJobs) -> bool {
     let namespace = job.namespace.as_ref().map(|namespace| namespace.as_str());
     let status = request.status.as_deref();
+    let selection = request.target_selection.as_deref();
     let group = request.thing_group_name.as_deref();
     let group_id = request.thing_group_id.as_deref();
     namespace == request.namespace_id.as_deref()
         && status.is_none_or(|status| job.status().as_str() == status)
-        && request.target_selection.as_deref() != Some("CONTINUOUS")
+        && selection.is_none_or(|selection| job.terms.selection.as_str() == selection)
         && group.is_none_or(|group| job.groups.iter().any(|(name, _)| name.as_str() == group))
         && group_id.is_none_or(|group| job.groups.iter().any(|(_, id)| id == group))
 }

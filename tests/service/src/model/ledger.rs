@@ -20,6 +20,8 @@ use super::{Effect, Model};
 
 /// Most executions that a pending list shows (developer guide, job-limits).
 pub(super) const PENDING_LIMIT: usize = 10;
+/// How many more it shows of jobs whose maintenance window is open.
+pub(super) const PENDING_LIMIT_IN_WINDOW: usize = 5;
 
 type Numbered = (JobId, u64);
 
@@ -83,6 +85,7 @@ impl Model {
             return;
         };
         let namespace = job.namespace.clone();
+        let hidden = job.is_hidden();
         let status = new.as_ref().map(|execution| execution.status);
         let deadline = new.as_ref().and_then(Execution::deadline);
         let old = job.replace(id, new, now);
@@ -99,7 +102,7 @@ impl Model {
         set_membership(&mut queue.all, id, status.is_some());
         set_membership(&mut queue.pending, id, is_pending);
 
-        if was_pending != is_pending {
+        if was_pending != is_pending && !hidden {
             self.effects.push(Effect::Notify {
                 thing: id.thing.clone(),
                 job: id.job.clone(),
@@ -110,6 +113,24 @@ impl Model {
         self.tell_next(&id.thing, now);
         if self.queues.get(&id.thing).is_some_and(|q| q.all.is_empty()) {
             self.queues.remove(&id.thing);
+        }
+    }
+
+    /// Tells the devices that have open executions of a job that these came into the lists, or left.
+    pub(super) fn tell_things_of(&mut self, id: &JobId, now: Timestamp) {
+        let Some(job) = self.jobs.get(id) else {
+            return;
+        };
+        let namespace = job.namespace.clone();
+        let open = job.ids(id, |execution| execution.status.is_pending());
+        for thing in open.into_iter().map(|id| id.thing) {
+            self.effects.push(Effect::Notify {
+                pending: self.pending(&thing, namespace.as_ref()),
+                thing: thing.clone(),
+                job: id.clone(),
+                namespace: namespace.clone(),
+            });
+            self.tell_next(&thing, now);
         }
     }
 
@@ -135,13 +156,14 @@ impl Model {
             .collect()
     }
 
-    /// What is pending on a thing in any namespace, first to last.
+    /// What is pending on a thing in any namespace, first to last, and not hidden by a schedule.
     fn queue(&self, thing: &ThingName) -> Vec<Entry<'_>> {
         let pending = self.queues.get(thing).map(|queue| &queue.pending);
         let mut entries: Vec<_> = pending
             .into_iter()
             .flatten()
             .filter_map(|(id, number)| self.entry(thing, id, *number))
+            .filter(|entry| !entry.job.is_hidden())
             .collect();
         entries.sort_by_key(|entry| entry.execution.rank());
         entries
@@ -174,11 +196,18 @@ impl Model {
     pub(super) fn pending(&self, thing: &ThingName, namespace: Option<&NamespaceId>) -> Pending {
         let mut pending = Pending::default();
         let queue = self.queue(thing);
-        let shown = queue
+        let (mut shown, mut more) = (0, 0);
+        let in_namespace = queue
             .iter()
-            .filter(|entry| entry.job.namespace.as_ref() == namespace)
-            .take(PENDING_LIMIT);
-        for entry in shown {
+            .filter(|entry| entry.job.namespace.as_ref() == namespace);
+        for entry in in_namespace {
+            if shown < PENDING_LIMIT {
+                shown += 1;
+            } else if more < PENDING_LIMIT_IN_WINDOW && entry.job.has_windows() {
+                more += 1;
+            } else {
+                continue;
+            }
             let list = if entry.execution.status == ExecutionStatus::InProgress {
                 &mut pending.in_progress_jobs
             } else {

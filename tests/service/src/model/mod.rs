@@ -23,10 +23,12 @@ pub mod operation;
 mod page;
 mod registry;
 pub mod request;
+mod schedule;
 pub mod status;
 pub mod time;
 mod validate;
 pub mod view;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,6 +87,8 @@ pub struct Model {
     queues: BTreeMap<ThingName, Queue>,
     /// The executions in `jobs` that will time out.
     deadlines: BTreeSet<(Timestamp, ExecutionId)>,
+    /// The jobs whose schedules have something to come, and when.
+    edges: BTreeSet<(Timestamp, JobId)>,
     effects: Vec<Effect>,
     /// How many things, groups, jobs and executions were made: tells their order.
     made: u64,
@@ -121,11 +125,20 @@ impl Model {
 
     /// When [`Model::advance`] has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let edge = self.edges.first().map(|(edge, _)| *edge);
+        deadline.into_iter().chain(edge).min()
     }
 
-    /// Ends the executions whose timers have run out at `now`.
+    /// Does what became due up to `now`, in its order: executions time out, jobs pass the edges of
+    /// their schedules.
     pub fn advance(&mut self, now: Timestamp) {
+        while self.edges.first().is_some_and(|(edge, _)| *edge <= now)
+            && let Some((edge, id)) = self.edges.pop_first()
+        {
+            self.fire_timers(edge);
+            self.pass_edge(&id, edge);
+        }
         self.fire_timers(now);
     }
 

@@ -173,6 +173,7 @@ impl Model {
         for group in self.groups.values_mut() {
             group.members.remove(&name);
         }
+        self.no_longer_reach(&name, now);
         self.things.remove(&name);
         Ok(())
     }

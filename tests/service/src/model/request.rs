@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::schedule::{MaintenanceWindow, SchedulingConfig};
+
 /// CreateThing.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -197,8 +199,8 @@ pub struct CreateJob {
     pub job_executions_rollout_config: Option<Value>,
     /// Not supported yet.
     pub job_template_arn: Option<Value>,
-    /// Not supported yet.
-    pub scheduling_config: Option<Value>,
+    /// When the job runs.
+    pub scheduling_config: Option<SchedulingConfig>,
 }
 
 /// Why there is no document at `documentSource`.

@@ -103,6 +103,8 @@ pub enum JobStatus {
     Completed,
     /// Executions are open.
     InProgress,
+    /// Its start, or its next window, is to come.
+    Scheduled,
 }
 
 impl JobStatus {
@@ -121,6 +123,37 @@ impl JobStatus {
             Self::Canceled => "CANCELED",
             Self::Completed => "COMPLETED",
             Self::InProgress => "IN_PROGRESS",
+            Self::Scheduled => "SCHEDULED",
+        }
+    }
+}
+
+/// When the targets of a job are told apart (API reference, TargetSelection).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum TargetSelection {
+    /// Whenever they change.
+    Continuous,
+    /// As the job is made.
+    #[default]
+    Snapshot,
+}
+
+impl TargetSelection {
+    /// The names of all, in the order of the API reference.
+    pub(super) const NAMES: [&'static str; 2] = ["CONTINUOUS", "SNAPSHOT"];
+
+    /// The selection that the wire spells `text`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Continuous, Self::Snapshot]
+            .into_iter()
+            .find(|selection| selection.as_str() == text)
+    }
+
+    /// The wire's spelling.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Continuous => "CONTINUOUS",
+            Self::Snapshot => "SNAPSHOT",
         }
     }
 }

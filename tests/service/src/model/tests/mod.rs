@@ -5,6 +5,7 @@ mod executions;
 mod groups;
 mod notifications;
 mod property;
+mod schedule;
 
 use serde_json::{Map, Value, json};
 

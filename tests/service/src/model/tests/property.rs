@@ -31,6 +31,7 @@ enum Step {
         job: usize,
         namespace: usize,
         both: bool,
+        windows: bool,
     },
     DeleteExecution {
         thing: usize,
@@ -66,8 +67,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (things.clone(), jobs.clone(), any::<bool>())
             .prop_map(|(thing, job, force)| Step::CancelExecution { thing, job, force }),
         1 => (jobs.clone(), any::<bool>()).prop_map(|(job, force)| Step::CancelJob { job, force }),
-        6 => (jobs.clone(), 0..NAMESPACES.len(), any::<bool>())
-            .prop_map(|(job, namespace, both)| Step::CreateJob { job, namespace, both }),
+        6 => (jobs.clone(), 0..NAMESPACES.len(), any::<bool>(), any::<bool>())
+            .prop_map(|(job, namespace, both, windows)| {
+                Step::CreateJob { job, namespace, both, windows }
+            }),
         1 => (things.clone(), jobs.clone(), any::<bool>())
             .prop_map(|(thing, job, force)| Step::DeleteExecution { thing, job, force }),
         1 => (jobs.clone(), any::<bool>()).prop_map(|(job, force)| Step::DeleteJob { job, force }),
@@ -78,7 +81,20 @@ fn step() -> impl Strategy<Value = Step> {
             |(thing, job, status, minutes)| Step::Update { thing, job, status, minutes }
         ),
         3 => (0..200_u64).prop_map(|secs| Step::Wait { secs }),
+        3 => (0..4000_u64).prop_map(|secs| Step::Wait { secs }),
     ]
+}
+
+/// A window in every hour from the next one on, for three hours.
+fn schedule(now: u64) -> Value {
+    let minute = |after: u64| crate::model::calendar::print_minute((NOON + now) / 60 + after);
+    let behaviors = ["STOP_ROLLOUT", "CANCEL", "FORCE_CANCEL"];
+    json!({
+        "startTime": minute(31),
+        "endTime": minute(211),
+        "endBehavior": behaviors.iter().cycle().nth(now as usize % 3),
+        "maintenanceWindows": [{"startTime": "20 * * * ? *", "durationInMinutes": 25}],
+    })
 }
 
 /// The model beside what its devices were told.
@@ -130,11 +146,16 @@ impl Watch {
                 job,
                 namespace,
                 both,
+                windows,
             } => {
                 let mut members = json!({"timeoutConfig": {"inProgressTimeoutInMinutes": 2}});
                 members["namespaceId"] = json!(NAMESPACES[namespace]);
                 let targets = THINGS.map(thing_arn);
                 members["targets"] = json!(if both { &targets[..] } else { &targets[..1] });
+                if windows {
+                    members["targetSelection"] = json!("CONTINUOUS");
+                    members["schedulingConfig"] = schedule(self.now);
+                }
                 let request = create_request(JOBS[job], members);
                 let _ = model.create_job(&scope(), request, now);
             }
@@ -321,7 +342,11 @@ impl Watch {
             }
             let open = job.count(ExecutionStatus::Queued) + job.count(ExecutionStatus::InProgress);
             let in_progress = job.status().as_str() == "IN_PROGRESS";
-            assert!(!in_progress || open > 0, "{id} has nothing open");
+            let awaits_end = job.has_windows();
+            assert!(
+                !in_progress || open > 0 || awaits_end,
+                "{id} has nothing open"
+            );
         }
         assert_eq!(
             self.model.deadlines.len(),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::names::{JobId, NamespaceId};
-use crate::model::request::{PresignedUrlConfig, Tag, TimeoutConfig};
+use crate::model::request::{PresignedUrlConfig, SchedulingConfig, Tag, TimeoutConfig};
 use crate::model::status::{ExecutionStatus, JobStatus, StatusDetails};
 use crate::model::time::Timestamp;
 
@@ -48,7 +48,7 @@ pub struct JobView {
     pub job_arn: String,
     /// The job's id.
     pub job_id: JobId,
-    /// SNAPSHOT.
+    /// SNAPSHOT or CONTINUOUS.
     pub target_selection: &'static str,
     /// Where the job stands.
     pub status: JobStatus,
@@ -86,8 +86,19 @@ pub struct JobView {
     pub namespace_id: Option<NamespaceId>,
     /// Whether executions are being rolled out or cancelled right now.
     pub is_concurrent: bool,
-    /// Not supported yet: always empty.
-    pub scheduling_config: Empty,
+    /// As given.
+    pub scheduling_config: SchedulingConfig,
+    /// When the next maintenance windows open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_job_rollouts: Option<Vec<ScheduledJobRollout>>,
+}
+
+/// When a maintenance window opens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduledJobRollout {
+    /// `YYYY-MM-DDThh:mm`, in UTC.
+    pub start_time: String,
 }
 
 /// A configuration without members.
@@ -140,7 +151,7 @@ pub struct JobSummary {
     /// Of a job that targets one group: the group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thing_group_id: Option<String>,
-    /// SNAPSHOT.
+    /// SNAPSHOT or CONTINUOUS.
     pub target_selection: &'static str,
     /// Where the job stands.
     pub status: JobStatus,
