@@ -385,7 +385,7 @@ class Endpoints(ServiceTest):
         code = "UnsupportedOperationException"
         refused = self.refused(code, 501, IOT.update_job, jobId="j", description="x")
         self.assertIn("UpdateJob is not supported", str(refused))
-        self.refused(code, 501, IOT.list_job_templates)
+        self.refused(code, 501, IOT.list_thing_types)
         self.refused(code, 501, IOT.create_keys_and_certificate)
         self.refused("UnknownOperationException", 404, IOT.list_certificates)
 

@@ -11,6 +11,7 @@ use super::Model;
 use super::document::{PlaceholderError, Version, needs_role};
 use super::error::ControlError;
 use super::job::{Job, MAX_TIMEOUT_MINUTES, Terms};
+use super::managed::{Managed, substitute};
 use super::names::{GroupName, JobId, MAX_JOB_ID, NamespaceId, PLAIN, Scope, Target, ThingName};
 use super::request::{CreateJob, PresignedUrlConfig, SourceError, Tag};
 use super::status::TargetSelection;
@@ -57,6 +58,21 @@ const ROLE: Text = Text {
     max: 2048,
     pattern: None,
 };
+const TEMPLATE_ARN: Text = Text {
+    min: 1,
+    max: 1600,
+    pattern: None,
+};
+const PARAMETER_KEY: Text = Text {
+    min: 1,
+    max: 128,
+    pattern: Some(PLAIN),
+};
+const PARAMETER_VALUE: Text = Text {
+    min: 1,
+    max: 30_720,
+    pattern: Some(PRINTABLE),
+};
 const DOCUMENT: Text = Text {
     min: 0,
     max: MAX_DOCUMENT,
@@ -77,12 +93,14 @@ impl Model {
     pub fn create_job(
         &mut self,
         scope: &Scope,
-        request: CreateJob,
+        mut request: CreateJob,
         now: Timestamp,
     ) -> Result<JobReference, ControlError> {
         let id = check_members(&request)?;
         refuse_unsupported(&request)?;
-        check_sources(&request)?;
+        check_sources(&request, request.job_template_arn.is_some())?;
+        let managed = self.fill_from_template(scope, &mut request)?;
+        check_parameters(&request, managed)?;
         check_timeout(&request)?;
         let selection = request.target_selection.as_deref();
         let selection = selection
@@ -102,13 +120,21 @@ impl Model {
         let resolved = self.resolve(scope, &targets)?;
         let presign = request.presigned_url_config.unwrap_or_default();
         let source = request.document_source.as_deref();
-        let document = read_document(request.document, source, request.fetched)?;
-        check_document(&id, &document, source.unwrap_or(INLINE), &presign)?;
+        let written = read_document(request.document, source, request.fetched)?;
+        let parameters = request.document_parameters.clone().unwrap_or_default();
+        let document = match managed {
+            Some(_) => substitute(&written, &parameters),
+            None => written.clone(),
+        };
+        check_document(id.as_str(), &document, source, &presign)?;
 
         let terms = Terms {
             targets,
             selection,
             document_source: request.document_source,
+            template_arn: request.job_template_arn,
+            document_parameters: request.document_parameters,
+            before_substitution: managed.map(|_| written),
             description: request.description,
             presigned_url_config: presign,
             timeout_config: request.timeout_config.unwrap_or_default(),
@@ -167,15 +193,7 @@ fn check_members(request: &CreateJob) -> Result<JobId, ControlError> {
             }
         }
     }
-    violations.optional_text("document", request.document.as_ref(), DOCUMENT);
-    violations.optional_text("documentSource", request.document_source.as_ref(), SOURCE);
-    violations.optional_text("description", request.description.as_ref(), COMMENT);
-    if let Some(presign) = &request.presigned_url_config {
-        let member = "presignedUrlConfig.roleArn";
-        violations.optional_text(member, presign.role_arn.as_ref(), ROLE);
-        let member = "presignedUrlConfig.expiresInSec";
-        violations.range(member, presign.expires_in_sec, 60, 3600);
-    }
+    check_terms(&mut violations, request);
     violations.one_of(
         "targetSelection",
         request.target_selection.as_ref(),
@@ -185,20 +203,54 @@ fn check_members(request: &CreateJob) -> Result<JobId, ControlError> {
         schedule.check(&mut violations);
     }
     violations.optional_text("namespaceId", request.namespace_id.as_ref(), NAMESPACE_ID);
+    let template = request.job_template_arn.as_ref();
+    violations.optional_text("jobTemplateArn", template, TEMPLATE_ARN);
+    if let Some(parameters) = &request.document_parameters {
+        let (keys, values) = (PARAMETER_KEY, PARAMETER_VALUE);
+        violations.map("documentParameters", parameters, usize::MAX, keys, values);
+    }
     violations
         .into_result()
         .map_err(ControlError::InvalidRequest)?;
     JobId::parse(&request.job_id).ok_or_else(|| invalid("jobId is invalid."))
 }
 
-fn refuse_unsupported(request: &CreateJob) -> Result<(), ControlError> {
+/// Checks what AWS's service model says of the members that a template may give.
+pub(super) fn check_terms(violations: &mut Violations, request: &CreateJob) {
+    violations.optional_text("document", request.document.as_ref(), DOCUMENT);
+    violations.optional_text("documentSource", request.document_source.as_ref(), SOURCE);
+    violations.optional_text("description", request.description.as_ref(), COMMENT);
+    if let Some(presign) = &request.presigned_url_config {
+        let member = "presignedUrlConfig.roleArn";
+        violations.optional_text(member, presign.role_arn.as_ref(), ROLE);
+        let member = "presignedUrlConfig.expiresInSec";
+        violations.range(member, presign.expires_in_sec, 60, 3600);
+    }
+}
+
+/// Checks the values for a managed template's document; no other document takes any. AWS's text for
+/// those is unknown.
+fn check_parameters(
+    request: &CreateJob,
+    managed: Option<&'static Managed>,
+) -> Result<(), ControlError> {
+    let given = request.document_parameters.clone().unwrap_or_default();
+    match managed {
+        Some(managed) => managed.check(&given),
+        None if given.is_empty() => Ok(()),
+        None => Err(invalid(
+            "Document parameters can only be used with an AWS managed job template.",
+        )),
+    }
+}
+
+pub(super) fn refuse_unsupported(request: &CreateJob) -> Result<(), ControlError> {
     let members = [
         ("abortConfig", &request.abort_config),
         (
             "destinationPackageVersions",
             &request.destination_package_versions,
         ),
-        ("documentParameters", &request.document_parameters),
         (
             "jobExecutionsRetryConfig",
             &request.job_executions_retry_config,
@@ -207,7 +259,6 @@ fn refuse_unsupported(request: &CreateJob) -> Result<(), ControlError> {
             "jobExecutionsRolloutConfig",
             &request.job_executions_rollout_config,
         ),
-        ("jobTemplateArn", &request.job_template_arn),
     ];
     let asked = members.iter().find(|(_, value)| is_given(value.as_ref()));
     if let Some((member, _)) = asked {
@@ -226,19 +277,20 @@ fn is_given(value: Option<&Value>) -> bool {
     }
 }
 
-fn check_sources(request: &CreateJob) -> Result<(), ControlError> {
+/// Checks that there is one document; if there is an `other` one, it may be left out.
+pub(super) fn check_sources(request: &CreateJob, other: bool) -> Result<(), ControlError> {
     match (&request.document, &request.document_source) {
         (Some(_), Some(_)) => Err(invalid(
             "Job document and job document source cannot be specified at the same time.",
         )),
-        (None, None) => Err(invalid(
+        (None, None) if !other => Err(invalid(
             "Neither job document nor job document source is specified.",
         )),
-        (Some(_), None) | (None, Some(_)) => Ok(()),
+        (None, None) | (Some(_), None) | (None, Some(_)) => Ok(()),
     }
 }
 
-fn check_timeout(request: &CreateJob) -> Result<(), ControlError> {
+pub(super) fn check_timeout(request: &CreateJob) -> Result<(), ControlError> {
     let config = request.timeout_config.as_ref();
     match config.and_then(|config| config.in_progress_timeout_in_minutes) {
         Some(minutes) if !(1..=MAX_TIMEOUT_MINUTES).contains(&minutes) => Err(invalid(&format!(
@@ -264,7 +316,7 @@ pub(super) fn check_tags(tags: &[Tag]) -> Result<(), ControlError> {
     ))
 }
 
-fn read_document(
+pub(super) fn read_document(
     inline: Option<String>,
     source: Option<&str>,
     fetched: Option<Result<Vec<u8>, SourceError>>,
@@ -291,12 +343,14 @@ fn read_document(
     String::from_utf8(bytes).map_err(|_| not_json(url))
 }
 
-fn check_document(
-    id: &JobId,
+/// Checks the document of the job or template `id`, which was read from `source`.
+pub(super) fn check_document(
+    id: &str,
     document: &str,
-    source: &str,
+    source: Option<&str>,
     presign: &PresignedUrlConfig,
 ) -> Result<(), ControlError> {
+    let source = source.unwrap_or(INLINE);
     if document.len() > MAX_DOCUMENT {
         return Err(ControlError::LimitExceeded(format!(
             "Job document located at {source} exceeds the limit of {MAX_DOCUMENT} bytes."

@@ -43,6 +43,11 @@ pub(super) struct Terms {
     pub(super) targets: Vec<String>,
     pub(super) selection: TargetSelection,
     pub(super) document_source: Option<String>,
+    pub(super) template_arn: Option<String>,
+    /// What the document was filled with.
+    pub(super) document_parameters: Option<BTreeMap<String, String>>,
+    /// The document before it was filled, if it was.
+    pub(super) before_substitution: Option<String>,
     pub(super) description: Option<String>,
     pub(super) presigned_url_config: PresignedUrlConfig,
     pub(super) timeout_config: TimeoutConfig,
@@ -273,6 +278,8 @@ impl Job {
             job_process_details: self.process_details(),
             timeout_config: self.terms.timeout_config.clone(),
             namespace_id: self.namespace.clone(),
+            job_template_arn: self.terms.template_arn.clone(),
+            document_parameters: self.terms.document_parameters.clone(),
             is_concurrent: false,
             scheduling_config: self.terms.scheduling_config.clone(),
             scheduled_job_rollouts: self.terms.schedule.next_rollouts(now),

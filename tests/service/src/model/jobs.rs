@@ -37,11 +37,17 @@ impl Model {
         })
     }
 
-    /// GetJobDocument.
-    pub fn job_document(&self, id: &str) -> Result<JobDocument, ControlError> {
+    /// GetJobDocument; on request as it was before its parameters were put in.
+    pub fn job_document(
+        &self,
+        id: &str,
+        before_substitution: bool,
+    ) -> Result<JobDocument, ControlError> {
         let (_, job) = self.existing_job(id, Violations::default())?;
+        let before = job.terms.before_substitution.as_ref();
+        let before = before.filter(|_| before_substitution);
         Ok(JobDocument {
-            document: job.document.clone(),
+            document: before.unwrap_or(&job.document).clone(),
         })
     }
 
@@ -129,7 +135,7 @@ impl Model {
         Ok(())
     }
 
-    /// ListTagsForResource, of jobs and thing groups.
+    /// ListTagsForResource, of jobs, job templates and thing groups.
     pub fn list_tags_for_resource(
         &self,
         scope: &Scope,
@@ -138,7 +144,8 @@ impl Model {
         let job = scope.job(arn).and_then(|id| self.jobs.get(&id));
         let tags = job
             .map(|job| &job.terms.tags)
-            .or_else(|| self.group_tags(scope, arn));
+            .or_else(|| self.group_tags(scope, arn))
+            .or_else(|| self.template_tags(scope, arn));
         match tags {
             Some(tags) => Ok(TagList { tags: tags.clone() }),
             None => Err(ControlError::ResourceNotFound(format!(

@@ -18,6 +18,7 @@ mod groups;
 mod job;
 mod jobs;
 mod ledger;
+mod managed;
 pub mod names;
 pub mod operation;
 mod page;
@@ -25,6 +26,7 @@ mod registry;
 pub mod request;
 mod schedule;
 pub mod status;
+mod template;
 pub mod time;
 mod validate;
 pub mod view;
@@ -36,9 +38,10 @@ use execution::ExecutionId;
 use groups::Group;
 use job::Job;
 use ledger::Queue;
-use names::{GroupName, JobId, NamespaceId, ThingName};
+use names::{GroupName, JobId, NamespaceId, TemplateId, ThingName};
 use operation::{JobExecution, Pending};
 use registry::Thing;
+use template::JobTemplate;
 use time::Timestamp;
 
 /// Choices where AWS's behaviour is unknown, or where tests want more than AWS does.
@@ -83,6 +86,7 @@ pub struct Model {
     things: BTreeMap<ThingName, Thing>,
     groups: BTreeMap<GroupName, Group>,
     jobs: BTreeMap<JobId, Job>,
+    templates: BTreeMap<TemplateId, JobTemplate>,
     /// What the executions in `jobs` mean for each thing.
     queues: BTreeMap<ThingName, Queue>,
     /// The executions in `jobs` that will time out.

@@ -191,16 +191,75 @@ pub struct CreateJob {
     pub abort_config: Option<Value>,
     /// Not supported yet.
     pub destination_package_versions: Option<Value>,
-    /// Not supported yet.
-    pub document_parameters: Option<Value>,
+    /// What an AWS managed template's document is filled with.
+    pub document_parameters: Option<BTreeMap<String, String>>,
     /// Not supported yet.
     pub job_executions_retry_config: Option<Value>,
     /// Not supported yet.
     pub job_executions_rollout_config: Option<Value>,
-    /// Not supported yet.
-    pub job_template_arn: Option<Value>,
+    /// Gives the members that the job does not.
+    pub job_template_arn: Option<String>,
     /// When the job runs.
     pub scheduling_config: Option<SchedulingConfig>,
+}
+
+/// CreateJobTemplate.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CreateJobTemplate {
+    /// From the path.
+    #[serde(skip)]
+    pub job_template_id: String,
+    /// What stands at `document_source`; the caller reads it before the model is asked.
+    #[serde(skip)]
+    pub fetched: Option<Result<Vec<u8>, SourceError>>,
+    /// The job to take the members from that are not given.
+    pub job_arn: Option<String>,
+    /// The job document itself.
+    pub document: Option<String>,
+    /// An S3 URL of the job document.
+    pub document_source: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// How placeholders in the document become URLs.
+    pub presigned_url_config: Option<PresignedUrlConfig>,
+    /// Not supported yet.
+    pub job_executions_rollout_config: Option<Value>,
+    /// Not supported yet.
+    pub abort_config: Option<Value>,
+    /// How long a device may work.
+    pub timeout_config: Option<TimeoutConfig>,
+    /// Not supported yet.
+    pub job_executions_retry_config: Option<Value>,
+    /// Labels of the template.
+    pub tags: Vec<Tag>,
+    /// For jobs that are continuous and have a start.
+    pub maintenance_windows: Option<Vec<MaintenanceWindow>>,
+    /// Not supported yet.
+    pub destination_package_versions: Option<Value>,
+}
+
+/// DescribeManagedJobTemplate.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DescribeManagedJobTemplate {
+    /// From the path.
+    #[serde(skip)]
+    pub template_name: String,
+    /// The default one unless said otherwise.
+    pub template_version: Option<String>,
+}
+
+/// ListManagedJobTemplates.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ListManagedJobTemplates {
+    /// Only this template.
+    pub template_name: Option<String>,
+    /// 1 to 250.
+    pub max_results: Option<i64>,
+    /// Where the page before ended.
+    pub next_token: Option<String>,
 }
 
 /// Why there is no document at `documentSource`.

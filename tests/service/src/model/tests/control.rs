@@ -87,7 +87,10 @@ fn a_document_is_fetched_once_and_told_with_its_placeholders() {
     request.fetched = Some(Ok(PLACEHOLDER.as_bytes().to_vec()));
     model.create_job(&scope(), request, at(0)).unwrap();
     assert_eq!(described(&model, "J")["documentSource"], source);
-    assert_eq!(model.job_document("J").unwrap().document, PLACEHOLDER);
+    assert_eq!(
+        model.job_document("J", false).unwrap().document,
+        PLACEHOLDER
+    );
 }
 
 #[test]
@@ -225,10 +228,8 @@ fn what_is_not_supported_yet_is_refused_by_name() {
     for (member, value) in [
         ("abortConfig", json!({"criteriaList": [{}]})),
         ("destinationPackageVersions", json!(["arn"])),
-        ("documentParameters", json!({"a": "b"})),
         ("jobExecutionsRetryConfig", json!({"criteriaList": [{}]})),
         ("jobExecutionsRolloutConfig", json!({"maximumPerMinute": 5})),
-        ("jobTemplateArn", json!("arn")),
     ] {
         let members = Map::from_iter([(member.to_owned(), value)]);
         assert_eq!(
@@ -540,6 +541,10 @@ fn exceptions_and_statuses_are_those_of_the_api_reference() {
         json!({"code": error.code(), "exception": error.exception(), "status": error.http_status()})
     });
     let control = [
+        ControlError::Conflict {
+            message: String::new(),
+            resource_id: String::new(),
+        },
         ControlError::InvalidRequest(text()),
         ControlError::InvalidStateTransition(text()),
         ControlError::LimitExceeded(text()),

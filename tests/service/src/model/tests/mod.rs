@@ -6,6 +6,7 @@ mod groups;
 mod notifications;
 mod property;
 mod schedule;
+mod templates;
 
 use serde_json::{Map, Value, json};
 

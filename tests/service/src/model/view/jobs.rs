@@ -1,5 +1,7 @@
 //! Answers about jobs, their executions and their tags.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::model::names::{JobId, NamespaceId};
@@ -84,6 +86,12 @@ pub struct JobView {
     /// As given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace_id: Option<NamespaceId>,
+    /// As given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_template_arn: Option<String>,
+    /// As given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_parameters: Option<BTreeMap<String, String>>,
     /// Whether executions are being rolled out or cancelled right now.
     pub is_concurrent: bool,
     /// As given.
@@ -169,7 +177,7 @@ pub struct JobSummary {
 /// GetJobDocument.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobDocument {
-    /// As given; placeholders are not replaced.
+    /// As given, but for its parameters; other placeholders are not replaced.
     pub document: String,
 }
 
