@@ -383,8 +383,8 @@ class Endpoints(ServiceTest):
 
     def test_what_is_not_here_is_named(self):
         code = "UnsupportedOperationException"
-        refused = self.refused(code, 501, IOT.update_job, jobId="j", description="x")
-        self.assertIn("UpdateJob is not supported", str(refused))
+        refused = self.refused(code, 501, IOT.list_policies)
+        self.assertIn("ListPolicies is not supported", str(refused))
         self.refused(code, 501, IOT.list_thing_types)
         self.refused(code, 501, IOT.create_keys_and_certificate)
         self.refused("UnknownOperationException", 404, IOT.list_certificates)

@@ -27,6 +27,7 @@ Usage: iot-jobs-local [OPTIONS]
   --ready-file FILE  write the addresses to FILE once everything listens
   --region REGION    the region of requests that name none [eu-west-1]
   --account ID       the account in every ARN [123456789012]
+  --events           publish events of jobs and executions, as UpdateEventConfigurations does
   --allow-remote     allow addresses that other machines reach
   --log LEVEL        error, warn, info, debug or trace [info]
   --help, --version
@@ -111,6 +112,7 @@ impl Command {
                 Long("broker-cert") => outside.certificate = Some(parser.value()?.into()),
                 Long("broker-key") => outside.key = Some(parser.value()?.into()),
                 Long("data") => settings.data = Some(parser.value()?.into()),
+                Long("events") => settings.knobs.events = true,
                 Long("host") => settings.host = parser.value()?.string()?,
                 Long("http") => settings.http = address("http", parser.value()?.string()?)?,
                 Long("log") => log = level(parser.value()?.string()?)?,
@@ -237,7 +239,7 @@ mod tests {
         assert!(HELP.contains(&format!("[{}]", settings.host)));
         assert!(HELP.contains(&format!("[{}]", settings.region)));
         assert!(HELP.contains(&format!("[{}]", settings.account)));
-        assert!(!settings.allow_remote);
+        assert!(!settings.allow_remote && !settings.knobs.events);
     }
 
     #[test]
@@ -257,6 +259,7 @@ mod tests {
             "--account",
             "000000000001",
             "--allow-remote",
+            "--events",
             "--log",
             "debug",
         ]);
@@ -273,7 +276,7 @@ mod tests {
             (settings.region.as_str(), settings.account.as_str()),
             ("us-east-1", "000000000001")
         );
-        assert!(settings.allow_remote);
+        assert!(settings.allow_remote && settings.knobs.events);
         assert_eq!((run.ready_file, run.log), (Some("r".into()), Level::DEBUG));
     }
 

@@ -53,8 +53,8 @@ pub(super) fn routes() -> Router<Arc<Backend>> {
             "/dynamic-thing-groups/{group}",
             post(absent("CreateDynamicThingGroup")),
         )
-        .route("/tags", get(list_tags).post(absent("TagResource")))
-        .route("/untag", post(absent("UntagResource")))
+        .route("/tags", get(list_tags).post(tag_resource))
+        .route("/untag", post(untag_resource))
         .merge(identities())
 }
 
@@ -218,7 +218,8 @@ async fn delete_group(
     Labels(group): Labels<String>,
     Parameters(expected): Parameters<Expected>,
 ) -> Answered<Empty> {
-    service.control(|model, _| model.delete_thing_group(&group, expected.expected_version))?;
+    service
+        .control(|model, now| model.delete_thing_group(&group, expected.expected_version, now))?;
     Ok(Answer(Empty {}))
 }
 
@@ -227,7 +228,7 @@ async fn add_thing_to_group(
     Extension(scope): Extension<Scope>,
     Json(request): Json<request::GroupMembership>,
 ) -> Answered<Empty> {
-    service.control(|model, _| model.add_thing_to_thing_group(&scope, &request))?;
+    service.control(|model, now| model.add_thing_to_thing_group(&scope, &request, now))?;
     Ok(Answer(Empty {}))
 }
 
@@ -236,7 +237,7 @@ async fn remove_thing_from_group(
     Extension(scope): Extension<Scope>,
     Json(request): Json<request::GroupMembership>,
 ) -> Answered<Empty> {
-    service.control(|model, _| model.remove_thing_from_thing_group(&scope, &request))?;
+    service.control(|model, now| model.remove_thing_from_thing_group(&scope, &request, now))?;
     Ok(Answer(Empty {}))
 }
 
@@ -280,4 +281,22 @@ async fn list_tags(
     service
         .control(|model, _| model.list_tags_for_resource(&scope, &arn))
         .map(Answer)
+}
+
+async fn tag_resource(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Json(request): Json<request::TagResource>,
+) -> Answered<Empty> {
+    service.control(|model, _| model.tag_resource(&scope, request))?;
+    Ok(Answer(Empty {}))
+}
+
+async fn untag_resource(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Json(request): Json<request::UntagResource>,
+) -> Answered<Empty> {
+    service.control(|model, _| model.untag_resource(&scope, &request))?;
+    Ok(Answer(Empty {}))
 }

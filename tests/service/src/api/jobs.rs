@@ -10,8 +10,9 @@ use serde::Deserialize;
 
 use super::Backend;
 use super::error::ApiError;
-use super::extract::{Answer, Answered, Empty, Json, Labels, Parameters, absent};
+use super::extract::{Answer, Answered, Empty, Json, Labels, Parameters};
 use crate::model::document::ObjectLocation;
+use crate::model::events::EventConfigurations;
 use crate::model::names::Scope;
 use crate::model::request::SourceError;
 use crate::model::{request, view};
@@ -29,14 +30,11 @@ pub(super) fn routes() -> Router<Arc<Backend>> {
             put(create_job)
                 .get(describe_job)
                 .delete(delete_job)
-                .patch(absent("UpdateJob")),
+                .patch(update_job),
         )
         .route("/jobs/{job}/cancel", put(cancel_job))
         .route("/jobs/{job}/job-document", get(job_document))
-        .route(
-            "/jobs/{job}/targets",
-            post(absent("AssociateTargetsWithJob")),
-        )
+        .route("/jobs/{job}/targets", post(associate_targets))
         .route("/jobs/{job}/things", get(list_executions_of_job))
         .route("/things/{thing}/jobs", get(list_executions_of_thing))
         .route("/things/{thing}/jobs/{job}", get(describe_execution))
@@ -47,7 +45,7 @@ pub(super) fn routes() -> Router<Arc<Backend>> {
         )
         .route(
             "/event-configurations",
-            get(absent("DescribeEventConfigurations")).patch(absent("UpdateEventConfigurations")),
+            get(describe_event_configurations).patch(update_event_configurations),
         )
 }
 
@@ -56,6 +54,13 @@ pub(super) fn routes() -> Router<Arc<Backend>> {
 struct Force {
     #[serde(default)]
     force: bool,
+}
+
+/// The query of operations on jobs of a namespace.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InNamespace {
+    namespace_id: Option<String>,
 }
 
 async fn create_job(
@@ -117,6 +122,50 @@ async fn cancel_job(
     service
         .control(|model, now| model.cancel_job(&scope, request, now))
         .map(Answer)
+}
+
+async fn update_job(
+    State(service): Service,
+    Labels(job_id): Labels<String>,
+    Parameters(InNamespace { namespace_id }): Parameters<InNamespace>,
+    Json(request): Json<request::UpdateJob>,
+) -> Answered<Empty> {
+    let request = request::UpdateJob {
+        job_id,
+        namespace_id,
+        ..request
+    };
+    service.control(|model, now| model.update_job(request, now))?;
+    Ok(Answer(Empty {}))
+}
+
+async fn associate_targets(
+    State(service): Service,
+    Extension(scope): Extension<Scope>,
+    Labels(job_id): Labels<String>,
+    Parameters(InNamespace { namespace_id }): Parameters<InNamespace>,
+    Json(request): Json<request::AssociateTargets>,
+) -> Answered<view::JobReference> {
+    let request = request::AssociateTargets {
+        job_id,
+        namespace_id,
+        ..request
+    };
+    service
+        .control(|model, now| model.associate_targets(&scope, request, now))
+        .map(Answer)
+}
+
+async fn describe_event_configurations(State(service): Service) -> Answer<EventConfigurations> {
+    Answer(service.shared.with(|model, _| model.event_configurations()))
+}
+
+async fn update_event_configurations(
+    State(service): Service,
+    Json(request): Json<request::UpdateEventConfigurations>,
+) -> Answered<Empty> {
+    service.control(|model, now| model.update_event_configurations(&request, now))?;
+    Ok(Answer(Empty {}))
 }
 
 async fn delete_job(

@@ -331,12 +331,12 @@ async fn what_cannot_be_read_is_an_invalid_request() {
 #[tokio::test]
 async fn what_the_service_does_not_have_is_refused_by_name() {
     let client = Client::new().await;
-    let answer = client.iot("PATCH /jobs/j", json!({})).await;
+    let answer = client.iot("GET /policies", json!({})).await;
     assert!(
         answer.body["message"]
             .as_str()
             .unwrap()
-            .starts_with("UpdateJob is not supported"),
+            .starts_with("ListPolicies is not supported"),
         "{answer:?}"
     );
     assert_eq!(

@@ -1,11 +1,14 @@
 //! What a thing may publish and subscribe to.
 //!
 //! The rules of an AWS IoT policy written with thing policy variables: below `$aws/` a device reaches
-//! only its own thing; topics that do not begin with `$` are free.
+//! only its own thing; topics that do not begin with `$` are free. As who watches jobs has no other
+//! certificate than a thing's, everyone may listen to `$aws/events/`.
 //!
 //! <https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html>
 
 use super::topic::TopicFilter;
+
+const EVENTS: &str = "$aws/events/";
 
 /// What becomes of a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +39,7 @@ impl Publication {
 /// Whether `thing` may subscribe to `filter`.
 pub(super) fn may_subscribe(thing: &str, filter: &TopicFilter) -> bool {
     let filter = filter.as_str();
-    !filter.starts_with('$') || below_thing(thing, filter).is_some()
+    !filter.starts_with('$') || filter.starts_with(EVENTS) || below_thing(thing, filter).is_some()
 }
 
 /// The part of a topic or filter that follows `$aws/things/THING/`.
@@ -129,6 +132,7 @@ mod tests {
         assert!(subscribes("pump", "$aws/things/pump/jobs/+/update/+"));
         assert!(subscribes("pump", "$aws/things/pump/#"));
         assert!(subscribes("pump", "#"));
+        assert!(subscribes("pump", "$aws/events/job/+/completed"));
         assert!(!subscribes("pump", "$aws/things/+/jobs/notify"));
         assert!(!subscribes("pump", "$aws/#"));
         assert!(!subscribes("pump", "$aws/things/pump2/jobs/notify"));

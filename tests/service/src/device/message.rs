@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::document::Presign;
 use crate::model::error::DeviceError;
+use crate::model::events::Event;
 use crate::model::operation::{JobExecution, Pending, PendingSummary, Updated};
 use crate::model::time::Timestamp;
 
@@ -140,6 +141,11 @@ pub(super) fn notify_next(
     now: Timestamp,
 ) -> Bytes {
     stamped(execution(next, presign, now), None, now)
+}
+
+/// An event, which carries the time at which it came about.
+pub(super) fn event(event: &Event) -> Bytes {
+    json!(event).to_string().into()
 }
 
 fn stamped(mut message: Object, token: Option<&String>, now: Timestamp) -> Bytes {

@@ -80,6 +80,7 @@ pub fn answer(shared: &Shared, request: &Request) {
 /// Tells a device of a change.
 pub(crate) fn tell(outlet: &dyn Outlet, presign: &dyn Presign, effect: &Effect, now: Timestamp) {
     match effect {
+        Effect::Event(event) => outlet.publish(&topic::event(event), message::event(event)),
         Effect::Notify {
             thing,
             namespace,

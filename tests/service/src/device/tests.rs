@@ -13,7 +13,9 @@ use super::*;
 use crate::clock::Clock;
 use crate::model::Knobs;
 use crate::model::names::Scope;
-use crate::model::request::{CancelJob, CreateJob, CreateThing, DeleteJob};
+use crate::model::request::{
+    CancelJob, CreateJob, CreateThing, DeleteJob, UpdateEventConfigurations,
+};
 
 const JOBS: &str = "$aws/things/gw-1/jobs/";
 const NOON: u64 = 1_700_000_000;
@@ -34,7 +36,7 @@ impl Recorder {
     fn record(&self, to: Option<&ConnectionId>, topic: &str, payload: &Bytes) {
         self.0.lock().unwrap().push(Sent {
             to: to.cloned(),
-            topic: topic.strip_prefix(JOBS).unwrap().to_owned(),
+            topic: topic.strip_prefix(JOBS).unwrap_or(topic).to_owned(),
             payload: serde_json::from_slice(payload).unwrap(),
         });
     }
@@ -133,6 +135,35 @@ fn scope() -> Scope {
         region: "eu-west-1".to_owned(),
         account: "123456789012".to_owned(),
     }
+}
+
+#[test]
+fn events_go_to_the_topics_of_their_job() {
+    let bench = Bench::at(NOON);
+    let asked: UpdateEventConfigurations = serde_json::from_value(json!({
+        "eventConfigurations": {"JOB": {"Enabled": true}, "JOB_EXECUTION": {"Enabled": true}},
+    }))
+    .unwrap();
+    let ask = |model: &mut Model, now| model.update_event_configurations(&asked, now);
+    bench.shared.with(ask).unwrap();
+    bench.create(&json!({"jobId": "J"}));
+    bench.update("J", "IN_PROGRESS");
+    bench.drain();
+    bench.update("J", "SUCCEEDED");
+    let sent = bench.drain();
+    let topics: Vec<_> = sent.iter().map(|sent| sent.topic.as_str()).collect();
+    assert_eq!(
+        topics,
+        [
+            "J/update/accepted",
+            "notify",
+            "notify-next",
+            "$aws/events/jobExecution/J/succeeded",
+            "$aws/events/job/J/completed",
+        ]
+    );
+    assert_eq!(sent[3].payload["eventType"], "JOB_EXECUTION");
+    assert_eq!(sent[4].payload["status"], "COMPLETED");
 }
 
 #[derive(Deserialize)]

@@ -13,9 +13,11 @@
 //! pending list of a namespace, or to start its next job without naming it, so there is no topic
 //! for that; `jobs/namespace-NS/get` describes the job of that name.
 
+use crate::model::events::Event;
 use crate::model::names::{JobId, NamespaceId, ThingName};
 use crate::model::operation::Selector;
 
+const EVENTS: &str = "$aws/events/";
 const ROOT: &str = "$aws/things/";
 const JOBS: &str = "jobs";
 const NAMESPACE: &str = "namespace-";
@@ -117,6 +119,15 @@ pub(super) fn notify_next(thing: &ThingName, namespace: Option<&NamespaceId>) ->
 /// (CreateJob, namespaceId).
 pub(super) fn notify_of_job(thing: &ThingName, job: &JobId, namespace: &NamespaceId) -> String {
     format!("{ROOT}{thing}/{JOBS}/{job}/notify-{NAMESPACE}{namespace}/")
+}
+
+/// Where an event is published.
+pub(super) fn event(event: &Event) -> String {
+    let subject = match event {
+        Event::Job(_) => "job",
+        Event::JobExecution(_) => "jobExecution",
+    };
+    format!("{EVENTS}{subject}/{}/{}", event.job(), event.operation())
 }
 
 fn notification(thing: &ThingName, kind: &str, namespace: Option<&NamespaceId>) -> String {

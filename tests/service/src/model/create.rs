@@ -8,13 +8,15 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Model;
+use super::continuous::{Reach, check_targets};
 use super::document::{PlaceholderError, Version, needs_role};
 use super::error::ControlError;
 use super::job::{Job, MAX_TIMEOUT_MINUTES, Terms};
 use super::managed::{Managed, substitute};
-use super::names::{GroupName, JobId, MAX_JOB_ID, NamespaceId, PLAIN, Scope, Target, ThingName};
-use super::request::{CreateJob, PresignedUrlConfig, SourceError, Tag};
+use super::names::{JobId, MAX_JOB_ID, NamespaceId, PLAIN, Scope, Target};
+use super::request::{CreateJob, PresignedUrlConfig, SourceError, Tag, TimeoutConfig};
 use super::status::TargetSelection;
+use super::tags::{MAX_TAGS, RESERVED_TAG_PREFIX};
 use super::time::Timestamp;
 use super::validate::{PRINTABLE, Text, Violations};
 use super::view::JobReference;
@@ -22,9 +24,7 @@ use super::view::JobReference;
 /// Longest job document (AWS general reference, Jobs quotas).
 const MAX_DOCUMENT: usize = 32_768;
 /// Most targets of one job (AWS general reference, Jobs quotas).
-const MAX_TARGETS: usize = 100;
-const MAX_TAGS: usize = 50;
-const RESERVED_TAG_PREFIX: &str = "aws:";
+pub(super) const MAX_TARGETS: usize = 100;
 /// How messages name a document that came with the request.
 const INLINE: &str = "request input";
 
@@ -48,7 +48,7 @@ const SOURCE: Text = Text {
     max: 1350,
     pattern: None,
 };
-const TARGET: Text = Text {
+pub(super) const TARGET: Text = Text {
     min: 0,
     max: 2048,
     pattern: None,
@@ -79,15 +79,6 @@ const DOCUMENT: Text = Text {
     pattern: None,
 };
 
-/// What the targets of a job stand for.
-#[derive(Debug, Default)]
-struct Resolved {
-    /// Each thing once.
-    things: BTreeSet<ThingName>,
-    /// The targets that are groups, with their ids.
-    groups: Vec<(GroupName, String)>,
-}
-
 impl Model {
     /// CreateJob. If `document_source` is set, so must be `fetched`.
     pub fn create_job(
@@ -101,7 +92,8 @@ impl Model {
         check_sources(&request, request.job_template_arn.is_some())?;
         let managed = self.fill_from_template(scope, &mut request)?;
         check_parameters(&request, managed)?;
-        check_timeout(&request)?;
+        check_timeout(request.timeout_config.as_ref())?;
+        self.check_rules(&request)?;
         let selection = request.target_selection.as_deref();
         let selection = selection
             .and_then(TargetSelection::parse)
@@ -117,7 +109,7 @@ impl Model {
             });
         }
         let targets = request.targets.clone().unwrap_or_default();
-        let resolved = self.resolve(scope, &targets)?;
+        let reach = self.resolve(scope, &targets)?;
         let presign = request.presigned_url_config.unwrap_or_default();
         let source = request.document_source.as_deref();
         let written = read_document(request.document, source, request.fetched)?;
@@ -129,6 +121,7 @@ impl Model {
         check_document(id.as_str(), &document, source, &presign)?;
 
         let terms = Terms {
+            scope: scope.clone(),
             targets,
             selection,
             document_source: request.document_source,
@@ -138,42 +131,61 @@ impl Model {
             description: request.description,
             presigned_url_config: presign,
             timeout_config: request.timeout_config.unwrap_or_default(),
+            rollout: request.job_executions_rollout_config.unwrap_or_default(),
+            abort: request.abort_config,
+            retry: request.job_executions_retry_config,
             scheduling_config,
             schedule,
             tags: request.tags,
         };
         let namespace = request.namespace_id.as_deref().and_then(NamespaceId::parse);
         let order = self.next_order();
-        let mut job = Job::new(terms, namespace, resolved.groups, document, order, now);
-        job.waiting = resolved.things;
+        let things = self.things_of(&reach);
+        let mut job = Job::new(terms, namespace, reach, document, order, now);
+        job.rollout.waiting = things;
         let reference = job.reference(&id, scope);
         self.jobs.insert(id.clone(), job);
         self.begin(&id, now);
         Ok(reference)
     }
 
-    fn resolve(&self, scope: &Scope, targets: &[String]) -> Result<Resolved, ControlError> {
+    /// Refuses rules of a new job that the service model does not rule out.
+    pub(super) fn check_rules(&self, request: &CreateJob) -> Result<(), ControlError> {
+        if let Some(abort) = &request.abort_config {
+            abort.refuse()?;
+        }
+        let rollout = request.job_executions_rollout_config.as_ref();
+        if let Some(rollout) = rollout.filter(|rollout| !rollout.is_empty()) {
+            rollout.refuse(self.knobs.both_rate_criteria)?;
+        }
+        if let Some(retry) = &request.job_executions_retry_config {
+            retry.refuse(request.timeout_config.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// What `targets` name, if all of it exists.
+    pub(super) fn resolve(&self, scope: &Scope, targets: &[String]) -> Result<Reach, ControlError> {
         if targets.len() > MAX_TARGETS {
             let message = format!("A job cannot have more than {MAX_TARGETS} targets.");
             return Err(ControlError::LimitExceeded(message));
         }
-        let mut resolved = Resolved::default();
+        let mut reach = Reach::default();
         for arn in targets {
             match scope.target(arn) {
                 Some(Target::Thing(thing)) if self.things.contains_key(&thing) => {
-                    resolved.things.insert(thing);
+                    reach.things.insert(thing);
                 }
                 Some(Target::Group(group)) if self.groups.contains_key(&group) => {
-                    resolved.things.extend(self.members(&group));
                     let id = self.groups.get(&group).map(|found| found.id.clone());
-                    resolved.groups.push((group, id.unwrap_or_default()));
+                    reach.groups.push((group, id.unwrap_or_default()));
                 }
                 Some(Target::Thing(_) | Target::Group(_)) | None => {
                     return Err(unknown_target(arn));
                 }
             }
         }
-        Ok(resolved)
+        Ok(reach)
     }
 }
 
@@ -181,18 +193,7 @@ impl Model {
 fn check_members(request: &CreateJob) -> Result<JobId, ControlError> {
     let mut violations = Violations::default();
     violations.text("jobId", &request.job_id, JOB_ID);
-    match &request.targets {
-        None => violations.missing("targets"),
-        Some(targets) if targets.is_empty() => {
-            let rule = "Member must have length greater than or equal to 1";
-            violations.note("[]", "targets", rule);
-        }
-        Some(targets) => {
-            for (index, target) in targets.iter().enumerate() {
-                violations.text(&format!("targets.{}.member", index + 1), target, TARGET);
-            }
-        }
-    }
+    check_targets(&mut violations, request.targets.as_ref());
     check_terms(&mut violations, request);
     violations.one_of(
         "targetSelection",
@@ -220,11 +221,15 @@ pub(super) fn check_terms(violations: &mut Violations, request: &CreateJob) {
     violations.optional_text("document", request.document.as_ref(), DOCUMENT);
     violations.optional_text("documentSource", request.document_source.as_ref(), SOURCE);
     violations.optional_text("description", request.description.as_ref(), COMMENT);
-    if let Some(presign) = &request.presigned_url_config {
-        let member = "presignedUrlConfig.roleArn";
-        violations.optional_text(member, presign.role_arn.as_ref(), ROLE);
-        let member = "presignedUrlConfig.expiresInSec";
-        violations.range(member, presign.expires_in_sec, 60, 3600);
+    check_presign(violations, request.presigned_url_config.as_ref());
+    if let Some(rollout) = &request.job_executions_rollout_config {
+        rollout.check(violations);
+    }
+    if let Some(abort) = &request.abort_config {
+        abort.check(violations);
+    }
+    if let Some(retry) = &request.job_executions_retry_config {
+        retry.check(violations);
     }
 }
 
@@ -245,26 +250,15 @@ fn check_parameters(
 }
 
 pub(super) fn refuse_unsupported(request: &CreateJob) -> Result<(), ControlError> {
-    let members = [
-        ("abortConfig", &request.abort_config),
-        (
-            "destinationPackageVersions",
-            &request.destination_package_versions,
-        ),
-        (
-            "jobExecutionsRetryConfig",
-            &request.job_executions_retry_config,
-        ),
-        (
-            "jobExecutionsRolloutConfig",
-            &request.job_executions_rollout_config,
-        ),
-    ];
+    let members = [(
+        "destinationPackageVersions",
+        &request.destination_package_versions,
+    )];
     let asked = members.iter().find(|(_, value)| is_given(value.as_ref()));
-    if let Some((member, _)) = asked {
-        return Err(unsupported(member));
+    match asked {
+        Some((member, _)) => Err(unsupported(member)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Whether a member asks for anything: an empty configuration does not.
@@ -290,8 +284,17 @@ pub(super) fn check_sources(request: &CreateJob, other: bool) -> Result<(), Cont
     }
 }
 
-pub(super) fn check_timeout(request: &CreateJob) -> Result<(), ControlError> {
-    let config = request.timeout_config.as_ref();
+/// Checks what AWS's service model says of how URLs are made.
+pub(super) fn check_presign(violations: &mut Violations, presign: Option<&PresignedUrlConfig>) {
+    if let Some(presign) = presign {
+        let member = "presignedUrlConfig.roleArn";
+        violations.optional_text(member, presign.role_arn.as_ref(), ROLE);
+        let member = "presignedUrlConfig.expiresInSec";
+        violations.range(member, presign.expires_in_sec, 60, 3600);
+    }
+}
+
+pub(super) fn check_timeout(config: Option<&TimeoutConfig>) -> Result<(), ControlError> {
     match config.and_then(|config| config.in_progress_timeout_in_minutes) {
         Some(minutes) if !(1..=MAX_TIMEOUT_MINUTES).contains(&minutes) => Err(invalid(&format!(
             "Provide valid timeout value, inProgressTimeoutInMinutes cannot be {minutes}."
@@ -359,6 +362,15 @@ pub(super) fn check_document(
     if serde_json::from_str::<Value>(document).is_err() {
         return Err(not_json(source));
     }
+    check_role(id, document, presign)
+}
+
+/// Checks that the placeholders in a document are legal, and that there is a role to read with.
+pub(super) fn check_role(
+    id: &str,
+    document: &str,
+    presign: &PresignedUrlConfig,
+) -> Result<(), ControlError> {
     let needs_role = needs_role(document).map_err(|error| match error {
         PlaceholderError::Invalid(spelling) => {
             invalid(&format!("Given placeholder {spelling} is invalid."))
@@ -372,10 +384,16 @@ pub(super) fn check_document(
         (None, Some(Version::V2)) => Err(invalid(
             "presignedUrlConfig role ARN is required to generate an S3 presigned url in job document.",
         )),
-        (Some(role), _) if !is_role(role) => {
-            Err(invalid(&format!("Given role {role} is invalid.")))
-        }
-        (None, None) | (Some(_), _) => Ok(()),
+        (None, None) => Ok(()),
+        (Some(role), _) => refuse_role(Some(role)),
+    }
+}
+
+/// Refuses what is no ARN of a role.
+pub(super) fn refuse_role(role: Option<&String>) -> Result<(), ControlError> {
+    match role {
+        Some(role) if !is_role(role) => Err(invalid(&format!("Given role {role} is invalid."))),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -130,7 +130,7 @@ impl Model {
             });
         }
         // AWS does not offer it, and says that it cannot be started; how it refuses is unknown.
-        let hidden = self.jobs.get(job).is_some_and(Job::is_hidden);
+        let hidden = self.jobs.get(job).is_some_and(|job| job.hidden);
         if hidden && execution.status == ExecutionStatus::Queued {
             return Err(DeviceError::InvalidStateTransition {
                 message: format!("Job {job} for {thing} is outside its maintenance window"),

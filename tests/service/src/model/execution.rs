@@ -12,6 +12,7 @@
 use core::time::Duration;
 
 use super::names::{JobId, ThingName};
+use super::retry::Retries;
 use super::status::{ExecutionState, ExecutionStatus, StatusDetails};
 use super::time::Timestamp;
 
@@ -47,13 +48,15 @@ pub(super) struct Execution {
     pub(super) started_at: Option<Timestamp>,
     pub(super) last_updated_at: Timestamp,
     pub(super) force_canceled: bool,
+    /// What was tried on the thing before.
+    pub(super) retries: Retries,
     in_progress_ends: Option<Timestamp>,
     step_ends: Option<Timestamp>,
 }
 
 impl Execution {
     /// An execution that waits for its device.
-    pub(super) fn queued(order: u64, now: Timestamp) -> Self {
+    pub(super) fn queued(order: u64, retries: Retries, now: Timestamp) -> Self {
         Self {
             version: FIRST_VERSION,
             status: ExecutionStatus::Queued,
@@ -63,6 +66,7 @@ impl Execution {
             started_at: None,
             last_updated_at: now,
             force_canceled: false,
+            retries,
             in_progress_ends: None,
             step_ends: None,
         }
@@ -160,7 +164,7 @@ mod tests {
     }
 
     fn started(timeout: Option<Duration>) -> Execution {
-        let mut execution = Execution::queued(0, at(11, 0));
+        let mut execution = Execution::queued(0, Retries::default(), at(11, 0));
         report(&mut execution, StepTimer::Keep, timeout, at(12, 0));
         execution
     }
@@ -238,7 +242,7 @@ mod tests {
 
     #[test]
     fn an_execution_that_ends_unstarted_gets_its_start_time() {
-        let mut execution = Execution::queued(0, at(11, 0));
+        let mut execution = Execution::queued(0, Retries::default(), at(11, 0));
         let status = ExecutionStatus::Rejected;
         execution.report(status, None, StepTimer::Keep, Some(MINUTE), at(12, 0));
         assert_eq!(execution.started_at, Some(at(12, 0)));
@@ -246,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_removed_execution_keeps_its_version() {
-        let mut execution = Execution::queued(0, at(11, 0));
+        let mut execution = Execution::queued(0, Retries::default(), at(11, 0));
         execution.remove(at(12, 0));
         assert_eq!(execution.version, FIRST_VERSION);
     }

@@ -231,7 +231,7 @@ fn summary(number: u64, execution: &Execution) -> JobExecutionSummary {
         started_at: execution.started_at,
         last_updated_at: execution.last_updated_at,
         execution_number: number,
-        retry_attempt: 0,
+        retry_attempt: execution.retries.total(),
     }
 }
 

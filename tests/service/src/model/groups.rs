@@ -28,7 +28,7 @@ pub(super) struct Group {
     pub(super) members: BTreeSet<ThingName>,
     parent: Option<GroupName>,
     properties: GroupProperties,
-    tags: Vec<Tag>,
+    pub(super) tags: Vec<Tag>,
     created_at: Timestamp,
 }
 
@@ -132,6 +132,7 @@ impl Model {
         &mut self,
         name: &str,
         expected_version: Option<i64>,
+        now: Timestamp,
     ) -> Result<(), ControlError> {
         let name = checked_name(name, Violations::default())?;
         // AWS answers success for a group that does not exist.
@@ -145,6 +146,10 @@ impl Model {
                 "Cannot delete thing group {name} when there are still child groups attached to it."
             )));
         }
+        let members = self.groups.get(&name).map(|group| group.members.clone());
+        for thing in members.into_iter().flatten() {
+            self.leave(&thing, now, |model| model.drop_member(&name, &thing));
+        }
         self.groups.remove(&name);
         Ok(())
     }
@@ -154,11 +159,10 @@ impl Model {
         &mut self,
         scope: &Scope,
         request: &GroupMembership,
+        now: Timestamp,
     ) -> Result<(), ControlError> {
         let (group, thing) = self.sides(scope, request)?;
-        if let Some(group) = self.groups.get_mut(&group) {
-            group.members.insert(thing);
-        }
+        self.join(&group, &thing, now);
         Ok(())
     }
 
@@ -167,12 +171,17 @@ impl Model {
         &mut self,
         scope: &Scope,
         request: &GroupMembership,
+        now: Timestamp,
     ) -> Result<(), ControlError> {
         let (group, thing) = self.sides(scope, request)?;
-        if let Some(group) = self.groups.get_mut(&group) {
-            group.members.remove(&thing);
-        }
+        self.leave(&thing, now, |model| model.drop_member(&group, &thing));
         Ok(())
+    }
+
+    fn drop_member(&mut self, group: &GroupName, thing: &ThingName) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.members.remove(thing);
+        }
     }
 
     /// ListThingsInThingGroup.
@@ -230,16 +239,8 @@ impl Model {
             .collect()
     }
 
-    /// The tags of the group that `arn` names.
-    pub(super) fn group_tags(&self, scope: &Scope, arn: &str) -> Option<&Vec<Tag>> {
-        match scope.target(arn)? {
-            Target::Group(name) => self.groups.get(&name).map(|group| &group.tags),
-            Target::Thing(_) => None,
-        }
-    }
-
     /// A group and all groups above it, the root last.
-    fn lineage<'a>(&'a self, name: &'a GroupName) -> Vec<&'a GroupName> {
+    pub(super) fn lineage<'a>(&'a self, name: &'a GroupName) -> Vec<&'a GroupName> {
         let above = |name: &&GroupName| self.groups.get(*name)?.parent.as_ref();
         core::iter::successors(Some(name), above)
             .take(MAX_DEPTH)

@@ -1,14 +1,18 @@
 //! A job and its executions.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::abort::AbortConfig;
+use super::continuous::Reach;
 use super::execution::{Execution, ExecutionId};
-use super::names::{GroupName, JobId, NamespaceId, Scope, ThingName};
+use super::names::{JobId, NamespaceId, Scope, ThingName};
 use super::request::{PresignedUrlConfig, SchedulingConfig, Tag, TimeoutConfig};
+use super::retry::{Retries, RetryConfig};
+use super::rollout::{Rollout, RolloutConfig};
 use super::status::{ExecutionStatus, JobStatus, TargetSelection};
 use super::time::Timestamp;
-use super::view::{Empty, JobProcessDetails, JobReference, JobSummary, JobView};
+use super::view::{JobProcessDetails, JobReference, JobSummary, JobView};
 use super::window::{Phase, Schedule};
 
 /// Longest in-progress or step timeout: seven days (API reference, TimeoutConfig).
@@ -20,19 +24,25 @@ const DEFAULT_EXPIRES_SECS: i64 = 3600;
 pub(super) struct Job {
     pub(super) terms: Terms,
     pub(super) namespace: Option<NamespaceId>,
-    /// The targets that are groups, with the ids that these had.
-    pub(super) groups: Vec<(GroupName, String)>,
-    /// The things it has yet to reach.
-    pub(super) waiting: BTreeSet<ThingName>,
+    pub(super) reach: Reach,
+    pub(super) rollout: Rollout,
+    /// The things that get an execution when the job opens next, whatever its rate.
+    pub(super) deferred: BTreeMap<ThingName, Retries>,
     pub(super) phase: Phase,
     /// When the phase may change next.
     pub(super) edge: Option<Timestamp>,
+    /// Whether devices are not told of the job's executions at present.
+    pub(super) hidden: bool,
     pub(super) document: String,
     /// Tells apart jobs that were made at the same time.
     pub(super) order: u64,
     pub(super) created_at: Timestamp,
     last_updated_at: Timestamp,
     stage: Stage,
+    /// Whether its executions are being deleted, and the job after them.
+    deleting: bool,
+    /// Why the job was changed or cancelled last.
+    comment: Option<String>,
     pub(super) executions: BTreeMap<(ThingName, u64), Execution>,
     counts: BTreeMap<ExecutionStatus, usize>,
 }
@@ -40,6 +50,8 @@ pub(super) struct Job {
 /// What its maker asked of the job.
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
+    /// In whose name the job was made.
+    pub(super) scope: Scope,
     pub(super) targets: Vec<String>,
     pub(super) selection: TargetSelection,
     pub(super) document_source: Option<String>,
@@ -51,6 +63,9 @@ pub(super) struct Terms {
     pub(super) description: Option<String>,
     pub(super) presigned_url_config: PresignedUrlConfig,
     pub(super) timeout_config: TimeoutConfig,
+    pub(super) rollout: RolloutConfig,
+    pub(super) abort: Option<AbortConfig>,
+    pub(super) retry: Option<RetryConfig>,
     pub(super) scheduling_config: SchedulingConfig,
     /// What `scheduling_config` means.
     pub(super) schedule: Schedule,
@@ -77,7 +92,7 @@ impl Job {
     pub(super) fn new(
         terms: Terms,
         namespace: Option<NamespaceId>,
-        groups: Vec<(GroupName, String)>,
+        reach: Reach,
         document: String,
         order: u64,
         now: Timestamp,
@@ -85,15 +100,19 @@ impl Job {
         Self {
             terms,
             namespace,
-            groups,
-            waiting: BTreeSet::new(),
+            reach,
+            rollout: Rollout::default(),
+            deferred: BTreeMap::new(),
             phase: Phase::default(),
             edge: None,
+            hidden: false,
             document,
             order,
             created_at: now,
             last_updated_at: now,
             stage: Stage::InProgress,
+            deleting: false,
+            comment: None,
             executions: BTreeMap::new(),
             counts: BTreeMap::new(),
         }
@@ -101,6 +120,7 @@ impl Job {
 
     pub(super) fn status(&self) -> JobStatus {
         match self.stage {
+            _ if self.deleting => JobStatus::DeletionInProgress,
             Stage::InProgress if self.phase == Phase::Shut => JobStatus::Scheduled,
             Stage::InProgress => JobStatus::InProgress,
             Stage::Completed { .. } => JobStatus::Completed,
@@ -113,6 +133,22 @@ impl Job {
         let of_thing = (thing.clone(), 0)..=(thing.clone(), u64::MAX);
         let latest = self.executions.range(of_thing).next_back();
         latest.map(|((_, number), execution)| (*number, execution))
+    }
+
+    /// The name of the latest execution on a thing, if it has `status`.
+    pub(super) fn latest_id(
+        &self,
+        job: &JobId,
+        thing: &ThingName,
+        status: ExecutionStatus,
+    ) -> Option<ExecutionId> {
+        let latest = self.latest(thing);
+        let (number, _) = latest.filter(|(_, execution)| execution.status == status)?;
+        Some(ExecutionId {
+            thing: thing.clone(),
+            job: job.clone(),
+            number,
+        })
     }
 
     /// The execution on a thing with `number`, or the latest.
@@ -130,27 +166,27 @@ impl Job {
     }
 
     /// The names of the executions that `which` picks.
-    pub(super) fn ids(&self, job: &JobId, which: impl Fn(&Execution) -> bool) -> Vec<ExecutionId> {
+    pub(super) fn ids<'a>(
+        &'a self,
+        job: &'a JobId,
+        which: impl Fn(&Execution) -> bool + 'a,
+    ) -> impl Iterator<Item = ExecutionId> + 'a {
         let picked = self
             .executions
             .iter()
-            .filter(|(_, execution)| which(execution));
-        picked
-            .map(|((thing, number), _)| ExecutionId {
-                thing: thing.clone(),
-                job: job.clone(),
-                number: *number,
-            })
-            .collect()
+            .filter(move |(_, execution)| which(execution));
+        picked.map(|((thing, number), _)| ExecutionId {
+            thing: thing.clone(),
+            job: job.clone(),
+            number: *number,
+        })
     }
 
-    /// Stores or forgets an execution and returns the one before it. The job is completed once
-    /// every execution is over.
+    /// Stores or forgets an execution and returns the one before it.
     pub(super) fn replace(
         &mut self,
         id: &ExecutionId,
         new: Option<Execution>,
-        now: Timestamp,
     ) -> Option<Execution> {
         let key = (id.thing.clone(), id.number);
         if let Some(new) = &new {
@@ -166,43 +202,31 @@ impl Job {
         {
             *count -= 1;
         }
-        self.complete_if_over(now);
         old
     }
 
-    /// Completes the job if it is running, no execution is open and none is to come: to a continuous
-    /// job, they come until its end.
-    pub(super) fn complete_if_over(&mut self, now: Timestamp) {
+    /// Whether nothing is left to do: nothing waits, and no execution is open. A continuous job
+    /// waits for who may yet join, until its end.
+    pub(super) fn is_over(&self) -> bool {
         let reached = match self.terms.selection {
             TargetSelection::Continuous => self.phase == Phase::Ended,
-            TargetSelection::Snapshot => self.waiting.is_empty(),
+            TargetSelection::Snapshot => self.phase != Phase::Shut,
         };
-        if reached && self.is_running() && !self.has_open_executions() {
-            self.stage = Stage::Completed { at: now };
-            self.last_updated_at = now;
-        }
+        reached
+            && self.is_running()
+            && self.rollout.waiting.is_empty()
+            && self.deferred.is_empty()
+            && !self.has_open_executions()
     }
 
-    /// Marks the job as cancelled; its executions are the caller's to cancel.
-    pub(super) fn cancel(&mut self, why: Cancellation, now: Timestamp) {
-        self.stage = Stage::Canceled { at: now, why };
-        self.waiting.clear();
-        self.last_updated_at = now;
-    }
-
-    /// Whether the job was neither completed nor cancelled.
+    /// Whether the job was neither completed, cancelled nor deleted.
     pub(super) fn is_running(&self) -> bool {
-        matches!(self.stage, Stage::InProgress)
+        matches!(self.stage, Stage::InProgress) && !self.deleting
     }
 
     /// Whether the job, or an execution of it, is not over.
     pub(super) fn is_open(&self) -> bool {
         self.is_running() || self.has_open_executions()
-    }
-
-    /// Whether devices are not told of the job's executions at present.
-    pub(super) fn is_hidden(&self) -> bool {
-        self.phase == Phase::Shut
     }
 
     /// Whether the job reaches its things within maintenance windows only.
@@ -212,6 +236,48 @@ impl Job {
 
     fn has_open_executions(&self) -> bool {
         self.count(ExecutionStatus::Queued) + self.count(ExecutionStatus::InProgress) > 0
+    }
+
+    /// Marks the job as completed.
+    pub(super) fn complete(&mut self, now: Timestamp) {
+        self.stage = Stage::Completed { at: now };
+        self.touch(now);
+    }
+
+    /// Marks the job as cancelled; its executions are the caller's to cancel.
+    pub(super) fn cancel(&mut self, why: Cancellation, now: Timestamp) {
+        if why.comment.is_some() {
+            self.comment.clone_from(&why.comment);
+        }
+        self.stage = Stage::Canceled { at: now, why };
+        self.touch(now);
+    }
+
+    /// Marks the job as being deleted; its executions are the caller's to delete.
+    pub(super) fn begin_deletion(&mut self, now: Timestamp) {
+        self.deleting = true;
+        self.touch(now);
+    }
+
+    /// Adds targets.
+    pub(super) fn associate(
+        &mut self,
+        targets: Vec<String>,
+        reach: Reach,
+        comment: Option<String>,
+        now: Timestamp,
+    ) {
+        self.terms.targets.extend(targets);
+        self.reach = reach;
+        if comment.is_some() {
+            self.comment = comment;
+        }
+        self.touch(now);
+    }
+
+    /// Notes that the job changed.
+    pub(super) fn touch(&mut self, now: Timestamp) {
+        self.last_updated_at = now;
     }
 
     /// How many executions have `status`.
@@ -251,7 +317,7 @@ impl Job {
             created_at: self.created_at,
             last_updated_at: self.last_updated_at,
             completed_at: self.completed_at(),
-            is_concurrent: false,
+            is_concurrent: self.is_rolling_out(),
         }
     }
 
@@ -267,11 +333,13 @@ impl Job {
             status: self.status(),
             force_canceled: why.map(|why| why.force),
             reason_code: why.and_then(|why| why.reason_code.clone()),
-            comment: why.and_then(|why| why.comment.clone()),
+            comment: self.comment.clone(),
             targets: self.terms.targets.clone(),
             description: self.terms.description.clone(),
             presigned_url_config: self.terms.presigned_url_config.clone(),
-            job_executions_rollout_config: Empty {},
+            job_executions_rollout_config: self.terms.rollout.clone(),
+            abort_config: self.terms.abort.clone(),
+            job_executions_retry_config: self.terms.retry.clone(),
             created_at: self.created_at,
             last_updated_at: self.last_updated_at,
             completed_at: self.completed_at(),
@@ -280,7 +348,7 @@ impl Job {
             namespace_id: self.namespace.clone(),
             job_template_arn: self.terms.template_arn.clone(),
             document_parameters: self.terms.document_parameters.clone(),
-            is_concurrent: false,
+            is_concurrent: self.is_rolling_out(),
             scheduling_config: self.terms.scheduling_config.clone(),
             scheduled_job_rollouts: self.terms.schedule.next_rollouts(now),
         }
@@ -288,7 +356,7 @@ impl Job {
 
     fn process_details(&self) -> JobProcessDetails {
         JobProcessDetails {
-            processing_targets: None,
+            processing_targets: self.is_rolling_out().then(|| self.terms.targets.clone()),
             number_of_canceled_things: self.count(ExecutionStatus::Canceled),
             number_of_succeeded_things: self.count(ExecutionStatus::Succeeded),
             number_of_failed_things: self.count(ExecutionStatus::Failed),
@@ -308,7 +376,7 @@ impl Job {
     }
 
     fn only_group(&self) -> Option<&str> {
-        match (self.groups.as_slice(), self.terms.targets.len()) {
+        match (self.reach.groups.as_slice(), self.terms.targets.len()) {
             ([(_, id)], 1) => Some(id),
             _ => None,
         }

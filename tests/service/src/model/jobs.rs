@@ -1,17 +1,21 @@
 //! Jobs once they exist: describe, list, cancel, delete.
 
+use core::time::Duration;
+
 use super::Model;
 use super::create::{COMMENT, JOB_ID, NAMESPACE_ID};
 use super::error::ControlError;
+use super::events::JobOperation;
 use super::execution::Execution;
 use super::job::{Cancellation, Job};
-use super::names::{JobId, Scope};
+use super::names::{JobId, MAX_THING_NAME, Scope};
 use super::page::{self, descending, page};
+use super::registry::THING_NAME;
 use super::request::{CancelJob, DeleteJob, ListJobs};
 use super::status::{ExecutionStatus, JobStatus, TargetSelection};
 use super::time::Timestamp;
 use super::validate::{Pattern, Text, Violations};
-use super::view::{JobDescription, JobDocument, JobList, JobReference, TagList};
+use super::view::{JobDescription, JobDocument, JobList, JobReference};
 
 const REASON_CODE: Text = Text {
     min: 0,
@@ -21,6 +25,19 @@ const REASON_CODE: Text = Text {
         allows: is_reason_char,
     }),
 };
+const GROUP_ID: Text = Text {
+    min: 1,
+    max: MAX_THING_NAME,
+    pattern: Some(Pattern {
+        printed: "[a-zA-Z0-9\\-]+",
+        allows: is_group_id_char,
+    }),
+};
+/// Most jobs that are deleted at the same time (AWS general reference, Jobs quotas).
+const MAX_DELETIONS: usize = 10;
+/// How many executions of a job are deleted at once. AWS tells no number, but that it takes time.
+const DELETED_AT_ONCE: usize = 1000;
+const DELETION_PAUSE: Duration = Duration::from_secs(1);
 
 impl Model {
     /// DescribeJob.
@@ -59,6 +76,12 @@ impl Model {
         violations.one_of("targetSelection", selection, &TargetSelection::NAMES);
         violations.optional_text("namespaceId", request.namespace_id.as_ref(), NAMESPACE_ID);
         page::check(&mut violations, request.max_results);
+        violations.optional_text(
+            "thingGroupName",
+            request.thing_group_name.as_ref(),
+            THING_NAME,
+        );
+        violations.optional_text("thingGroupId", request.thing_group_id.as_ref(), GROUP_ID);
         violations
             .into_result()
             .map_err(ControlError::InvalidRequest)?;
@@ -95,63 +118,111 @@ impl Model {
                 "Job {id} in status {status} cannot be canceled."
             )));
         }
-        let force = request.force;
         let why = Cancellation {
-            force,
+            force: request.force,
             reason_code: request.reason_code,
             comment: request.comment,
         };
         let reference = job.reference(&id, scope);
-        let cancelled = job.ids(&id, |execution| is_cancellable(execution, force));
-        if let Some(job) = self.jobs.get_mut(&id) {
-            job.cancel(why, now);
-        }
-        for execution in cancelled {
-            self.change(&execution, now, |execution| execution.cancel(force, now));
-        }
+        self.cancel(&id, why, now);
         Ok(reference)
     }
 
-    /// DeleteJob. Its executions are gone at once.
+    /// Cancels a job, and those of its executions that this reaches.
+    pub(super) fn cancel(&mut self, id: &JobId, why: Cancellation, now: Timestamp) {
+        let force = why.force;
+        self.end_rollout(id);
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        job.cancel(why, now);
+        let cancelled = job.ids(id, |execution| is_cancellable(execution, force));
+        let cancelled: Vec<_> = cancelled.collect();
+        self.note_job(id, JobOperation::CancellationInProgress, now);
+        for execution in cancelled {
+            self.change(&execution, now, |execution| execution.cancel(force, now));
+        }
+        self.note_job(id, JobOperation::Canceled, now);
+    }
+
+    /// Completes a job if nothing is left to do.
+    pub(super) fn complete_if_over(&mut self, id: &JobId, now: Timestamp) {
+        if let Some(job) = self.jobs.get_mut(id).filter(|job| job.is_over()) {
+            job.complete(now);
+            self.plan(id, None);
+            self.plan_edge(id, None);
+            self.note_job(id, JobOperation::Completed, now);
+        }
+    }
+
+    /// DeleteJob. A job with few executions is gone at once, one with many bit by bit.
     pub fn delete_job(&mut self, request: &DeleteJob, now: Timestamp) -> Result<(), ControlError> {
         let mut violations = Violations::default();
         let namespace = request.namespace_id.as_ref();
         violations.optional_text("namespaceId", namespace, NAMESPACE_ID);
-        let (id, job) = self.existing_job(&request.job_id, violations)?;
-        if !job.is_in(namespace) {
-            return Err(job_not_found(&id));
-        }
-        if job.is_running() && !request.force {
-            let status = job.status().as_str();
+        let (id, job) = self.existing_job_in(&request.job_id, namespace, violations)?;
+        let status = job.status();
+        let deletable = match status {
+            JobStatus::Canceled | JobStatus::Completed => true,
+            JobStatus::InProgress | JobStatus::Scheduled => request.force,
+            JobStatus::DeletionInProgress => false,
+        };
+        if !deletable {
+            let status = status.as_str();
             return Err(ControlError::InvalidStateTransition(format!(
                 "Job {id} in status {status} cannot be deleted."
             )));
         }
-        for execution in job.ids(&id, |_| true) {
-            self.put(&execution, None, now);
+        let deletions = self.jobs.values().map(Job::status);
+        let deletions = deletions.filter(|status| *status == JobStatus::DeletionInProgress);
+        if deletions.count() >= MAX_DELETIONS {
+            return Err(ControlError::LimitExceeded(format!(
+                "No more than {MAX_DELETIONS} jobs can be deleted at the same time."
+            )));
         }
+        self.end_rollout(&id);
         self.plan_edge(&id, None);
-        self.jobs.remove(&id);
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.begin_deletion(now);
+        }
+        self.note_job(&id, JobOperation::DeletionInProgress, now);
+        self.delete_more(&id, now);
         Ok(())
     }
 
-    /// ListTagsForResource, of jobs, job templates and thing groups.
-    pub fn list_tags_for_resource(
-        &self,
-        scope: &Scope,
-        arn: &str,
-    ) -> Result<TagList, ControlError> {
-        let job = scope.job(arn).and_then(|id| self.jobs.get(&id));
-        let tags = job
-            .map(|job| &job.terms.tags)
-            .or_else(|| self.group_tags(scope, arn))
-            .or_else(|| self.template_tags(scope, arn));
-        match tags {
-            Some(tags) => Ok(TagList { tags: tags.clone() }),
-            None => Err(ControlError::ResourceNotFound(format!(
-                "Resource {arn} cannot be found."
-            ))),
+    /// Deletes the next executions of a job that is being deleted, and the job with the last.
+    pub(super) fn delete_more(&mut self, id: &JobId, now: Timestamp) {
+        let Some(job) = self.jobs.get(id) else {
+            return;
+        };
+        let next: Vec<_> = job.ids(id, |_| true).take(DELETED_AT_ONCE).collect();
+        for execution in next {
+            self.put(&execution, None, now);
         }
+        if self
+            .jobs
+            .get(id)
+            .is_some_and(|job| job.executions.is_empty())
+        {
+            self.note_job(id, JobOperation::Deleted, now);
+            self.jobs.remove(id);
+        } else {
+            self.plan(id, Some(now.plus(DELETION_PAUSE)));
+        }
+    }
+
+    /// Like [`Model::existing_job`], if the job is in `namespace`; who names none means any.
+    pub(super) fn existing_job_in(
+        &self,
+        id: &str,
+        namespace: Option<&String>,
+        violations: Violations,
+    ) -> Result<(JobId, &Job), ControlError> {
+        let (id, job) = self.existing_job(id, violations)?;
+        if job.is_in(namespace) {
+            return Ok((id, job));
+        }
+        Err(job_not_found(&id))
     }
 
     /// The job called `id`, once that and what `violations` found before is in order.
@@ -197,17 +268,22 @@ fn is_chosen(job: &Job, request: &ListJobs) -> bool {
     let namespace = job.namespace.as_ref().map(|namespace| namespace.as_str());
     let status = request.status.as_deref();
     let selection = request.target_selection.as_deref();
+    let groups = job.reach.groups.iter();
     let group = request.thing_group_name.as_deref();
     let group_id = request.thing_group_id.as_deref();
     namespace == request.namespace_id.as_deref()
         && status.is_none_or(|status| job.status().as_str() == status)
         && selection.is_none_or(|selection| job.terms.selection.as_str() == selection)
-        && group.is_none_or(|group| job.groups.iter().any(|(name, _)| name.as_str() == group))
-        && group_id.is_none_or(|group| job.groups.iter().any(|(_, id)| id == group))
+        && group.is_none_or(|group| groups.clone().any(|(name, _)| name.as_str() == group))
+        && group_id.is_none_or(|group| groups.clone().any(|(_, id)| id == group))
 }
 
 fn is_reason_char(c: char) -> bool {
     c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'
+}
+
+fn is_group_id_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-'
 }
 
 fn job_not_found(id: impl core::fmt::Display) -> ControlError {

@@ -14,6 +14,7 @@ use super::execution::{Execution, ExecutionId};
 use super::job::Job;
 use super::names::{JobId, NamespaceId, ThingName};
 use super::operation::{JobExecution, Pending, PendingSummary};
+use super::retry::Retries;
 use super::status::ExecutionStatus;
 use super::time::Timestamp;
 use super::{Effect, Model};
@@ -48,14 +49,20 @@ pub(super) struct Entry<'a> {
 
 impl Model {
     /// Gives `thing` a first or further execution of `job`.
-    pub(super) fn enqueue(&mut self, job: &JobId, thing: &ThingName, now: Timestamp) {
+    pub(super) fn enqueue(
+        &mut self,
+        job: &JobId,
+        thing: &ThingName,
+        retries: Retries,
+        now: Timestamp,
+    ) {
         let latest = self.jobs.get(job).and_then(|job| job.latest(thing));
         let id = ExecutionId {
             thing: thing.clone(),
             job: job.clone(),
             number: latest.map_or(1, |(number, _)| number + 1),
         };
-        let execution = Execution::queued(self.next_order(), now);
+        let execution = Execution::queued(self.next_order(), retries, now);
         self.put(&id, Some(execution), now);
     }
 
@@ -85,10 +92,10 @@ impl Model {
             return;
         };
         let namespace = job.namespace.clone();
-        let hidden = job.is_hidden();
+        let hidden = job.hidden;
         let status = new.as_ref().map(|execution| execution.status);
         let deadline = new.as_ref().and_then(Execution::deadline);
-        let old = job.replace(id, new, now);
+        let old = job.replace(id, new);
 
         if let Some(deadline) = old.as_ref().and_then(Execution::deadline) {
             self.deadlines.remove(&(deadline, id.clone()));
@@ -96,7 +103,9 @@ impl Model {
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, id.clone()));
         }
-        let was_pending = old.is_some_and(|execution| execution.status.is_pending());
+        let was_pending = old
+            .as_ref()
+            .is_some_and(|execution| execution.status.is_pending());
         let is_pending = status.is_some_and(ExecutionStatus::is_pending);
         let queue = self.queues.entry(id.thing.clone()).or_default();
         set_membership(&mut queue.all, id, status.is_some());
@@ -114,6 +123,38 @@ impl Model {
         if self.queues.get(&id.thing).is_some_and(|q| q.all.is_empty()) {
             self.queues.remove(&id.thing);
         }
+        if let Some(old) = &old {
+            self.note_execution(id, old, now);
+        }
+        if was_pending && !is_pending {
+            self.follow_up(id, status, now);
+        }
+    }
+
+    /// What the end of an execution means for its job: an abort first, as it leaves no retry. One
+    /// that was deleted has not failed.
+    fn follow_up(&mut self, id: &ExecutionId, status: Option<ExecutionStatus>, now: Timestamp) {
+        if status.is_some() {
+            self.abort_if_failing(&id.job, now);
+            self.retry(id, now);
+        }
+        self.complete_if_over(&id.job, now);
+    }
+
+    /// Does everything that is due at `now`, in order: executions time out, jobs open, shut and end,
+    /// jobs roll on.
+    pub(super) fn fire_timers(&mut self, now: Timestamp) {
+        while let Some(due) = self.next_deadline().filter(|due| *due <= now) {
+            let timer = self.deadlines.first().cloned();
+            let edge = self.edges.first().cloned();
+            if let Some((_, id)) = timer.filter(|(deadline, _)| *deadline == due) {
+                self.change(&id, due, |execution| execution.time_out(due));
+            } else if let Some((_, id)) = edge.filter(|(edge, _)| *edge == due) {
+                self.pass_edge(&id, due);
+            } else if let Some((_, id)) = self.ticks.first().cloned() {
+                self.tick(&id, due);
+            }
+        }
     }
 
     /// Tells the devices that have open executions of a job that these came into the lists, or left.
@@ -123,7 +164,8 @@ impl Model {
         };
         let namespace = job.namespace.clone();
         let open = job.ids(id, |execution| execution.status.is_pending());
-        for thing in open.into_iter().map(|id| id.thing) {
+        let things: Vec<_> = open.map(|id| id.thing).collect();
+        for thing in things {
             self.effects.push(Effect::Notify {
                 pending: self.pending(&thing, namespace.as_ref()),
                 thing: thing.clone(),
@@ -131,15 +173,6 @@ impl Model {
                 namespace: namespace.clone(),
             });
             self.tell_next(&thing, now);
-        }
-    }
-
-    /// Ends the executions whose timers have run out at `now`.
-    pub(super) fn fire_timers(&mut self, now: Timestamp) {
-        while let Some((deadline, id)) = self.deadlines.first().cloned()
-            && deadline <= now
-        {
-            self.change(&id, deadline, |execution| execution.time_out(deadline));
         }
     }
 
@@ -163,7 +196,7 @@ impl Model {
             .into_iter()
             .flatten()
             .filter_map(|(id, number)| self.entry(thing, id, *number))
-            .filter(|entry| !entry.job.is_hidden())
+            .filter(|entry| !entry.job.hidden)
             .collect();
         entries.sort_by_key(|entry| entry.execution.rank());
         entries

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use super::Model;
 use super::error::ControlError;
 use super::names::Scope;
 use super::page::{self, page};
-use super::request::{DescribeManagedJobTemplate, ListManagedJobTemplates};
 use super::validate::{Text, Violations};
 use super::view::{
     DocumentParameter, ManagedJobTemplate, ManagedJobTemplateList, ManagedJobTemplateSummary,
@@ -25,6 +26,29 @@ const NAME: Text = Text {
 };
 const OPEN: &str = "${aws:iot:parameter:";
 const CLOSE: char = '}';
+
+/// DescribeManagedJobTemplate.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DescribeManagedJobTemplate {
+    /// From the path.
+    #[serde(skip)]
+    pub template_name: String,
+    /// The default one unless said otherwise.
+    pub template_version: Option<String>,
+}
+
+/// ListManagedJobTemplates.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ListManagedJobTemplates {
+    /// Only this template.
+    pub template_name: Option<String>,
+    /// 1 to 250.
+    pub max_results: Option<i64>,
+    /// Where the page before ended.
+    pub next_token: Option<String>,
+}
 
 /// A template by what differs from one to the next.
 #[derive(Debug)]

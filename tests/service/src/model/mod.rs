@@ -5,13 +5,16 @@
 //! for a device is appended to the effects, which [`Model::take_effects`] hands over. Time that
 //! passes by itself is told with [`Model::advance`] when [`Model::next_deadline`] is due.
 
+mod abort;
 pub(crate) mod calendar;
+mod continuous;
 mod create;
 mod cron;
 mod details;
 mod device_plane;
 pub mod document;
 pub mod error;
+pub mod events;
 mod execution;
 mod executions;
 mod groups;
@@ -24,16 +27,21 @@ pub mod operation;
 mod page;
 mod registry;
 pub mod request;
+mod retry;
+mod rollout;
 mod schedule;
 pub mod status;
+mod tags;
 mod template;
 pub mod time;
+mod update;
 mod validate;
 pub mod view;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use events::{Event, EventTypes};
 use execution::ExecutionId;
 use groups::Group;
 use job::Job;
@@ -52,11 +60,19 @@ pub struct Knobs {
     /// Publish notify-next of a namespace even while another namespace heads the thing's queue.
     /// AWS does not (aws-greengrass-lite issue #1151).
     pub notify_next_per_namespace: bool,
+    /// Publish the events of jobs and executions from the start, as after
+    /// UpdateEventConfigurations. AWS publishes none until it is asked.
+    pub events: bool,
+    /// Take a rollout whose rate rises at notified and at succeeded things, whichever are sooner, as
+    /// samples of AWS's documentation have it. AWS refuses it.
+    pub both_rate_criteria: bool,
 }
 
-/// What a device must be told.
+/// What devices, or who watches the service, must be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
+    /// Something became of a job or an execution.
+    Event(Event),
     /// The set of pending executions changed.
     Notify {
         /// The thing to tell.
@@ -91,8 +107,12 @@ pub struct Model {
     queues: BTreeMap<ThingName, Queue>,
     /// The executions in `jobs` that will time out.
     deadlines: BTreeSet<(Timestamp, ExecutionId)>,
+    /// The jobs that have more to do, and when.
+    ticks: BTreeSet<(Timestamp, JobId)>,
     /// The jobs whose schedules have something to come, and when.
     edges: BTreeSet<(Timestamp, JobId)>,
+    /// Which events are published.
+    events: EventTypes,
     effects: Vec<Effect>,
     /// How many things, groups, jobs and executions were made: tells their order.
     made: u64,
@@ -103,6 +123,7 @@ impl Model {
     pub fn new(knobs: Knobs) -> Self {
         Self {
             knobs,
+            events: EventTypes::all(knobs.events),
             ..Self::default()
         }
     }
@@ -130,19 +151,14 @@ impl Model {
     /// When [`Model::advance`] has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let tick = self.ticks.first().map(|(tick, _)| *tick);
         let edge = self.edges.first().map(|(edge, _)| *edge);
-        deadline.into_iter().chain(edge).min()
+        deadline.into_iter().chain(tick).chain(edge).min()
     }
 
-    /// Does what became due up to `now`, in its order: executions time out, jobs pass the edges of
-    /// their schedules.
+    /// Does what became due up to `now`: ends executions whose timers have run out, opens, shuts and
+    /// ends jobs by their schedules, rolls jobs out.
     pub fn advance(&mut self, now: Timestamp) {
-        while self.edges.first().is_some_and(|(edge, _)| *edge <= now)
-            && let Some((edge, id)) = self.edges.pop_first()
-        {
-            self.fire_timers(edge);
-            self.pass_edge(&id, edge);
-        }
         self.fire_timers(now);
     }
 

@@ -173,7 +173,10 @@ impl Model {
         for group in self.groups.values_mut() {
             group.members.remove(&name);
         }
-        self.no_longer_reach(&name, now);
+        let ids: Vec<_> = self.jobs.keys().cloned().collect();
+        for id in ids {
+            self.no_longer_reach(&id, &name, now);
+        }
         self.things.remove(&name);
         Ok(())
     }

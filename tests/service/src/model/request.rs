@@ -9,7 +9,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::abort::{AbortConfig, AbortCriteria};
+pub use super::continuous::AssociateTargets;
+pub use super::events::{EventConfiguration, UpdateEventConfigurations};
+pub use super::managed::{DescribeManagedJobTemplate, ListManagedJobTemplates};
+pub use super::retry::{RetryConfig, RetryCriteria};
+pub use super::rollout::{ExponentialRate, RateIncreaseCriteria, RolloutConfig};
 pub use super::schedule::{MaintenanceWindow, SchedulingConfig};
+pub use super::tags::{TagResource, UntagResource};
+pub use super::template::CreateJobTemplate;
+pub use super::update::UpdateJob;
 
 /// CreateThing.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -187,79 +196,20 @@ pub struct CreateJob {
     pub tags: Vec<Tag>,
     /// The agent on the thing that this job is for.
     pub namespace_id: Option<String>,
-    /// Not supported yet.
-    pub abort_config: Option<Value>,
+    /// When to give the job up.
+    pub abort_config: Option<AbortConfig>,
+    /// How often a thing may try again.
+    pub job_executions_retry_config: Option<RetryConfig>,
+    /// How fast the targets are reached.
+    pub job_executions_rollout_config: Option<RolloutConfig>,
     /// Not supported yet.
     pub destination_package_versions: Option<Value>,
     /// What an AWS managed template's document is filled with.
     pub document_parameters: Option<BTreeMap<String, String>>,
-    /// Not supported yet.
-    pub job_executions_retry_config: Option<Value>,
-    /// Not supported yet.
-    pub job_executions_rollout_config: Option<Value>,
     /// Gives the members that the job does not.
     pub job_template_arn: Option<String>,
     /// When the job runs.
     pub scheduling_config: Option<SchedulingConfig>,
-}
-
-/// CreateJobTemplate.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CreateJobTemplate {
-    /// From the path.
-    #[serde(skip)]
-    pub job_template_id: String,
-    /// What stands at `document_source`; the caller reads it before the model is asked.
-    #[serde(skip)]
-    pub fetched: Option<Result<Vec<u8>, SourceError>>,
-    /// The job to take the members from that are not given.
-    pub job_arn: Option<String>,
-    /// The job document itself.
-    pub document: Option<String>,
-    /// An S3 URL of the job document.
-    pub document_source: Option<String>,
-    /// For people.
-    pub description: Option<String>,
-    /// How placeholders in the document become URLs.
-    pub presigned_url_config: Option<PresignedUrlConfig>,
-    /// Not supported yet.
-    pub job_executions_rollout_config: Option<Value>,
-    /// Not supported yet.
-    pub abort_config: Option<Value>,
-    /// How long a device may work.
-    pub timeout_config: Option<TimeoutConfig>,
-    /// Not supported yet.
-    pub job_executions_retry_config: Option<Value>,
-    /// Labels of the template.
-    pub tags: Vec<Tag>,
-    /// For jobs that are continuous and have a start.
-    pub maintenance_windows: Option<Vec<MaintenanceWindow>>,
-    /// Not supported yet.
-    pub destination_package_versions: Option<Value>,
-}
-
-/// DescribeManagedJobTemplate.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct DescribeManagedJobTemplate {
-    /// From the path.
-    #[serde(skip)]
-    pub template_name: String,
-    /// The default one unless said otherwise.
-    pub template_version: Option<String>,
-}
-
-/// ListManagedJobTemplates.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ListManagedJobTemplates {
-    /// Only this template.
-    pub template_name: Option<String>,
-    /// 1 to 250.
-    pub max_results: Option<i64>,
-    /// Where the page before ended.
-    pub next_token: Option<String>,
 }
 
 /// Why there is no document at `documentSource`.

@@ -19,6 +19,7 @@ use super::cron::{self, Cron};
 use super::error::ControlError;
 use super::jobs::is_cancellable;
 use super::names::{JobId, ThingName};
+use super::retry::Retries;
 use super::status::TargetSelection;
 use super::time::Timestamp;
 use super::validate::{Text, Violations};
@@ -180,71 +181,85 @@ impl Model {
             return;
         };
         job.phase = job.terms.schedule.phase(now);
-        let edge = job.terms.schedule.next_edge(now);
+        job.hidden = job.phase == Phase::Shut;
+        let (phase, edge) = (job.phase, job.terms.schedule.next_edge(now));
         self.plan_edge(id, edge);
-        self.roll_out(id, now);
+        if phase == Phase::Open {
+            self.roll_out(id, now);
+        }
     }
 
     /// Does what the edge of a job's schedule asks for that falls on `now`.
     pub(super) fn pass_edge(&mut self, id: &JobId, now: Timestamp) {
-        let Some(job) = self.jobs.get(id) else {
+        let Some(job) = self.jobs.get_mut(id) else {
             return;
         };
         let schedule = &job.terms.schedule;
         let (phase, behavior) = (schedule.phase(now), schedule.end_behavior);
         let edge = schedule.next_edge(now).filter(|_| job.is_open());
         let running = job.is_running();
-        let shown = job.is_hidden() != (phase == Phase::Shut);
+        if running && job.phase != phase {
+            job.touch(now);
+        }
+        job.phase = phase;
         self.plan_edge(id, edge);
-        if phase == Phase::Ended && running {
+        if running && phase == Phase::Ended {
             self.end(id, behavior, now);
         }
-        if let Some(job) = self.jobs.get_mut(id) {
-            job.phase = phase;
+        self.hide(id, phase == Phase::Shut, now);
+        match phase {
+            Phase::Ended => self.complete_if_over(id, now),
+            Phase::Open if running => {
+                self.give_deferred(id, now);
+                self.roll_out(id, now);
+            }
+            Phase::Shut if running => self.plan(id, None),
+            Phase::Open | Phase::Shut => {}
         }
-        if shown {
+    }
+
+    /// Gives `thing` an execution, or has it wait for the job to open; after the job's end, neither.
+    pub(super) fn give(&mut self, id: &JobId, thing: &ThingName, retries: Retries, now: Timestamp) {
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        match job.phase {
+            Phase::Ended => {}
+            Phase::Open => self.enqueue(id, thing, retries, now),
+            Phase::Shut => drop(job.deferred.insert(thing.clone(), retries)),
+        }
+    }
+
+    fn give_deferred(&mut self, id: &JobId, now: Timestamp) {
+        let deferred = self.jobs.get_mut(id).map(|job| &mut job.deferred);
+        for (thing, retries) in deferred.map(core::mem::take).unwrap_or_default() {
+            self.enqueue(id, &thing, retries, now);
+        }
+    }
+
+    /// Takes a job's executions out of the lists, or puts them back.
+    fn hide(&mut self, id: &JobId, hidden: bool, now: Timestamp) {
+        let job = self.jobs.get_mut(id);
+        if let Some(job) = job.filter(|job| job.hidden != hidden) {
+            job.hidden = hidden;
             self.tell_things_of(id, now);
-        }
-        if running {
-            self.roll_out(id, now);
         }
     }
 
     /// Stops a job's rollout, and cancels what its end behaviour says.
     fn end(&mut self, id: &JobId, behavior: EndBehavior, now: Timestamp) {
-        let Some(job) = self.jobs.get_mut(id) else {
+        self.end_rollout(id);
+        let force = match behavior {
+            EndBehavior::Cancel => false,
+            EndBehavior::ForceCancel => true,
+            EndBehavior::StopRollout => return,
+        };
+        let Some(job) = self.jobs.get(id) else {
             return;
         };
-        job.waiting.clear();
-        let force = behavior == EndBehavior::ForceCancel;
-        if behavior == EndBehavior::StopRollout {
-            return;
-        }
-        for execution in job.ids(id, |execution| is_cancellable(execution, force)) {
+        let cancelled = job.ids(id, |execution| is_cancellable(execution, force));
+        for execution in cancelled.collect::<Vec<_>>() {
             self.change(&execution, now, |execution| execution.cancel(force, now));
-        }
-    }
-
-    /// Reaches the things that wait, if the job is open.
-    fn roll_out(&mut self, id: &JobId, now: Timestamp) {
-        let job = self.jobs.get_mut(id);
-        let Some(job) = job.filter(|job| job.phase != Phase::Shut) else {
-            return;
-        };
-        for thing in core::mem::take(&mut job.waiting) {
-            self.enqueue(id, &thing, now);
-        }
-        if let Some(job) = self.jobs.get_mut(id) {
-            job.complete_if_over(now);
-        }
-    }
-
-    /// Forgets a thing that waits to be reached, as it was deleted.
-    pub(super) fn no_longer_reach(&mut self, thing: &ThingName, now: Timestamp) {
-        for job in self.jobs.values_mut() {
-            if job.waiting.remove(thing) {
-                job.complete_if_over(now);
-            }
         }
     }
 

@@ -101,7 +101,9 @@ pub enum JobStatus {
     Canceled,
     /// Every execution is over.
     Completed,
-    /// Executions are open.
+    /// Its executions are being deleted, and the job after them.
+    DeletionInProgress,
+    /// Executions are open, or yet to come.
     InProgress,
     /// Its start, or its next window, is to come.
     Scheduled,
@@ -122,6 +124,7 @@ impl JobStatus {
         match self {
             Self::Canceled => "CANCELED",
             Self::Completed => "COMPLETED",
+            Self::DeletionInProgress => "DELETION_IN_PROGRESS",
             Self::InProgress => "IN_PROGRESS",
             Self::Scheduled => "SCHEDULED",
         }

@@ -4,6 +4,9 @@
 //! gives replaces the template's whole; only maintenance windows join a schedule, and only one with
 //! a start (developer guide, job-templates-create). A job outlives its template.
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use super::Model;
 use super::create::{
     COMMENT, JOB_ID, check_document, check_sources, check_tags, check_terms, check_timeout,
@@ -13,7 +16,10 @@ use super::error::ControlError;
 use super::managed::Managed;
 use super::names::{JobId, Scope, TemplateId, TemplateName};
 use super::page::{self, descending, page};
-use super::request::{CreateJob, CreateJobTemplate, PageRequest, SchedulingConfig, Tag};
+use super::request::{
+    AbortConfig, CreateJob, PageRequest, PresignedUrlConfig, RetryConfig, RolloutConfig,
+    SchedulingConfig, SourceError, Tag, TimeoutConfig,
+};
 use super::schedule::{MaintenanceWindow, check_windows};
 use super::time::Timestamp;
 use super::validate::Violations;
@@ -23,6 +29,42 @@ use super::view::{
 
 /// Most job templates of an account (AWS general reference, Jobs quotas).
 const MAX_TEMPLATES: usize = 100;
+
+/// CreateJobTemplate.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CreateJobTemplate {
+    /// From the path.
+    #[serde(skip)]
+    pub job_template_id: String,
+    /// What stands at `document_source`; the caller reads it before the model is asked.
+    #[serde(skip)]
+    pub fetched: Option<Result<Vec<u8>, SourceError>>,
+    /// The job to take the members from that are not given.
+    pub job_arn: Option<String>,
+    /// The job document itself.
+    pub document: Option<String>,
+    /// An S3 URL of the job document.
+    pub document_source: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// How placeholders in the document become URLs.
+    pub presigned_url_config: Option<PresignedUrlConfig>,
+    /// How fast the targets are reached.
+    pub job_executions_rollout_config: Option<RolloutConfig>,
+    /// When to give a job up.
+    pub abort_config: Option<AbortConfig>,
+    /// How long a device may work.
+    pub timeout_config: Option<TimeoutConfig>,
+    /// How often a thing may try again.
+    pub job_executions_retry_config: Option<RetryConfig>,
+    /// Labels of the template.
+    pub tags: Vec<Tag>,
+    /// For jobs that are continuous and have a start.
+    pub maintenance_windows: Option<Vec<MaintenanceWindow>>,
+    /// Not supported yet.
+    pub destination_package_versions: Option<Value>,
+}
 
 /// A template of the account.
 #[derive(Debug, Clone)]
@@ -62,7 +104,8 @@ impl Model {
         if let Some(arn) = &job_arn {
             self.take_over(scope, arn, &mut members)?;
         }
-        check_timeout(&members)?;
+        check_timeout(members.timeout_config.as_ref())?;
+        self.check_rules(&members)?;
         check_tags(&members.tags)?;
         let fetched = members.fetched.take();
         let source = members.document_source.clone();
@@ -156,13 +199,12 @@ impl Model {
     }
 
     /// The tags of the template that `arn` names.
-    pub(super) fn template_tags(&self, scope: &Scope, arn: &str) -> Option<&Vec<Tag>> {
+    pub(super) fn template_tags(&mut self, scope: &Scope, arn: &str) -> Option<&mut Vec<Tag>> {
         let TemplateName::Own(id) = scope.template(arn)? else {
             return None;
         };
-        self.templates
-            .get(&id)
-            .map(|template| &template.members.tags)
+        let template = self.templates.get_mut(&id);
+        template.map(|template| &mut template.members.tags)
     }
 
     /// Fills in what `request` leaves to its template, and returns that if AWS manages it.
@@ -212,7 +254,10 @@ impl Model {
             document: Some(job.document.clone()),
             document_source: job.terms.document_source.clone(),
             presigned_url_config: Some(job.terms.presigned_url_config.clone()),
+            job_executions_rollout_config: Some(job.terms.rollout.clone()),
+            abort_config: job.terms.abort.clone(),
             timeout_config: Some(job.terms.timeout_config.clone()),
+            job_executions_retry_config: job.terms.retry.clone(),
             ..CreateJob::default()
         });
         Ok(())

@@ -58,7 +58,7 @@ impl Text {
         self.broken_rules(value).is_empty()
     }
 
-    fn in_words(&self) -> String {
+    pub(super) fn in_words(&self) -> String {
         let mut rules = vec![
             format!("Member must have length less than or equal to {}", self.max),
             format!(
@@ -96,6 +96,13 @@ impl Violations {
         ));
     }
 
+    /// Notes that `member` is missing if it is.
+    pub(super) fn required<T>(&mut self, member: &str, value: Option<&T>) {
+        if value.is_none() {
+            self.missing(member);
+        }
+    }
+
     /// Checks a text.
     pub(super) fn text(&mut self, member: &str, value: &str, bounds: Text) {
         for rule in bounds.broken_rules(value) {
@@ -120,6 +127,26 @@ impl Violations {
         if value < min {
             let rule = format!("Member must have value greater than or equal to {min}");
             self.note(value, member, rule);
+        }
+    }
+
+    /// Checks a number with a fraction if there is one.
+    pub(super) fn decimal_range(
+        &mut self,
+        member: &str,
+        value: Option<f64>,
+        min: Option<f64>,
+        max: f64,
+    ) {
+        let Some(value) = value else { return };
+        let shown = format!("{value:?}");
+        if value > max {
+            let rule = format!("Member must have value less than or equal to {max}");
+            self.note(&shown, member, rule);
+        }
+        if let Some(min) = min.filter(|min| value < *min) {
+            let rule = format!("Member must have value greater than or equal to {min}");
+            self.note(&shown, member, rule);
         }
     }
 

@@ -1,39 +1,8 @@
 //! Things and thing groups.
 
-use crate::model::error::ControlError;
-use crate::model::request::{
-    CreateThingGroup, GroupMembership, ListThingGroups, ListThings, ListThingsInThingGroup,
-    PageRequest,
-};
+use crate::model::request::{ListThingGroups, ListThings, ListThingsInThingGroup, PageRequest};
 
 use super::*;
-
-fn group_arn(name: &str) -> String {
-    format!("arn:aws:iot:eu-west-1:123456789012:thinggroup/{name}")
-}
-
-fn create_group(
-    model: &mut Model,
-    name: &str,
-    parent: Option<&str>,
-) -> Result<String, ControlError> {
-    let request = CreateThingGroup {
-        thing_group_name: name.to_owned(),
-        parent_group_name: parent.map(str::to_owned),
-        ..CreateThingGroup::default()
-    };
-    let made = model.create_thing_group(&scope(), request, at(0))?;
-    Ok(made.thing_group_id)
-}
-
-fn join(model: &mut Model, group: &str, name: &str) {
-    let request = GroupMembership {
-        thing_group_name: Some(group.to_owned()),
-        thing_arn: Some(thing_arn(name)),
-        ..GroupMembership::default()
-    };
-    model.add_thing_to_thing_group(&scope(), &request).unwrap();
-}
 
 /// `site` with gw-1, and below it `hall` with gw-1 and gw-2.
 fn site() -> Model {
@@ -41,9 +10,9 @@ fn site() -> Model {
     add_thing(&mut model, "gw-2");
     create_group(&mut model, "site", None).unwrap();
     create_group(&mut model, "hall", Some("site")).unwrap();
-    join(&mut model, "site", "gw-1");
-    join(&mut model, "hall", "gw-1");
-    join(&mut model, "hall", "gw-2");
+    join(&mut model, "site", "gw-1", at(0));
+    join(&mut model, "hall", "gw-1", at(0));
+    join(&mut model, "hall", "gw-2", at(0));
     model
 }
 
@@ -72,7 +41,7 @@ fn who_joins_after_a_snapshot_is_not_reached() {
     let targets = json!({"targets": [group_arn("site")]});
     create(&mut model, "J", targets, at(0));
     add_thing(&mut model, "gw-3");
-    join(&mut model, "site", "gw-3");
+    join(&mut model, "site", "gw-3", at(1));
     let details = model.describe_job(&scope(), "J", at(0)).unwrap().job;
     assert_eq!(details.job_process_details.number_of_queued_things, 2);
 }
@@ -97,14 +66,7 @@ fn members_of_groups_below_are_listed_on_request() {
 #[test]
 fn who_leaves_a_group_is_no_member() {
     let mut model = site();
-    let request = GroupMembership {
-        thing_group_arn: Some(group_arn("hall")),
-        thing_name: Some("gw-1".to_owned()),
-        ..GroupMembership::default()
-    };
-    model
-        .remove_thing_from_thing_group(&scope(), &request)
-        .unwrap();
+    leave(&mut model, "hall", "gw-1", at(1));
     assert_eq!(members(&model, "hall", true), ["gw-2"]);
     model.delete_thing("gw-2", None, at(1)).unwrap();
     assert_eq!(members(&model, "hall", true), [""; 0]);
@@ -159,7 +121,7 @@ fn groups_nest_seven_deep() {
     let refused = create_group(&mut model, "g8", Some("g7")).unwrap_err();
     assert_eq!(refused.exception(), "InvalidRequestException");
     let targets = json!({"targets": [group_arn("g1")]});
-    join(&mut model, "g7", "gw-1");
+    join(&mut model, "g7", "gw-1", at(0));
     create(&mut model, "J", targets, at(0));
     assert_eq!(status(&model, "J"), "QUEUED");
 }
@@ -167,9 +129,9 @@ fn groups_nest_seven_deep() {
 #[test]
 fn a_group_with_groups_below_it_stays() {
     let mut model = site();
-    assert!(model.delete_thing_group("site", None).is_err());
-    model.delete_thing_group("hall", None).unwrap();
-    model.delete_thing_group("site", None).unwrap();
+    assert!(model.delete_thing_group("site", None, at(1)).is_err());
+    model.delete_thing_group("hall", None, at(1)).unwrap();
+    model.delete_thing_group("site", None, at(1)).unwrap();
     let gone = model.describe_thing_group(&scope(), "site").unwrap_err();
     assert_eq!(gone.to_string(), "Thing Group site cannot be found.");
 }

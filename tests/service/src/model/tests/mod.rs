@@ -1,19 +1,27 @@
 //! The rules of the model, by its public methods alone.
 
+mod continuous;
 mod control;
+mod events;
 mod executions;
 mod groups;
 mod notifications;
 mod property;
+mod rules;
 mod schedule;
+mod tags;
 mod templates;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::error::DeviceError;
+use super::error::{ControlError, DeviceError};
 use super::names::{JobId, NamespaceId, Scope, ThingName};
 use super::operation::{JobExecution, Pending, StartNext, Update, Updated};
-use super::request::{CancelJob, CreateJob, CreateThing, DescribeJobExecution};
+use super::request::{
+    CancelJob, CreateJob, CreateThing, CreateThingGroup, DescribeJobExecution, GroupMembership,
+    ListJobExecutionsForThing,
+};
 use super::time::Timestamp;
 use super::view::JobExecutionView;
 use super::{Effect, Knobs, Model};
@@ -46,6 +54,11 @@ fn namespace(id: &str) -> Option<NamespaceId> {
 
 fn thing_arn(name: &str) -> String {
     format!("arn:aws:iot:eu-west-1:123456789012:thing/{name}")
+}
+
+/// A request with the members of `body`.
+fn parsed<T: DeserializeOwned>(body: Value) -> T {
+    serde_json::from_value(body).unwrap()
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -130,6 +143,75 @@ fn cancel(model: &mut Model, id: &str, force: bool, now: Timestamp) {
     model.cancel_job(&scope(), request, now).unwrap();
 }
 
+fn group_arn(name: &str) -> String {
+    format!("arn:aws:iot:eu-west-1:123456789012:thinggroup/{name}")
+}
+
+fn create_group(
+    model: &mut Model,
+    name: &str,
+    parent: Option<&str>,
+) -> Result<String, ControlError> {
+    let request = CreateThingGroup {
+        thing_group_name: name.to_owned(),
+        parent_group_name: parent.map(str::to_owned),
+        ..CreateThingGroup::default()
+    };
+    let made = model.create_thing_group(&scope(), request, at(0))?;
+    Ok(made.thing_group_id)
+}
+
+fn membership(group: &str, name: &str) -> GroupMembership {
+    GroupMembership {
+        thing_group_name: Some(group.to_owned()),
+        thing_arn: Some(thing_arn(name)),
+        ..GroupMembership::default()
+    }
+}
+
+fn join(model: &mut Model, group: &str, name: &str, now: Timestamp) {
+    let request = membership(group, name);
+    let joined = model.add_thing_to_thing_group(&scope(), &request, now);
+    joined.unwrap();
+}
+
+fn leave(model: &mut Model, group: &str, name: &str, now: Timestamp) {
+    let request = membership(group, name);
+    let left = model.remove_thing_from_thing_group(&scope(), &request, now);
+    left.unwrap();
+}
+
+/// The job as DescribeJob tells it.
+fn described(model: &Model, id: &str) -> Value {
+    let described = model.describe_job(&scope(), id, at(0)).unwrap();
+    serde_json::to_value(described).unwrap()["job"].clone()
+}
+
+/// Reports the end of whatever execution of the job is open on a thing.
+fn finish(model: &mut Model, id: &str, name: &str, status: &str, now: Timestamp) {
+    let request = Update::parse(&object(json!({ "status": status }))).unwrap();
+    let updated = model.update(&thing(name), None, &job(id), &request, now);
+    updated.unwrap();
+}
+
+/// Each execution of a job on a thing: its number, status and `retryAttempt`.
+fn history(model: &Model, id: &str, name: &str) -> Vec<(u64, &'static str, u64)> {
+    let request = ListJobExecutionsForThing {
+        thing_name: name.to_owned(),
+        job_id: Some(id.to_owned()),
+        ..ListJobExecutionsForThing::default()
+    };
+    let list = model.list_job_executions_for_thing(&request).unwrap();
+    let summaries = list.execution_summaries.into_iter().rev();
+    summaries
+        .map(|summary| summary.job_execution_summary)
+        .map(|summary| {
+            let status = summary.status.as_str();
+            (summary.execution_number, status, summary.retry_attempt)
+        })
+        .collect()
+}
+
 /// The ids of the jobs in progress, and of those queued.
 fn ids(pending: &Pending) -> (Vec<&str>, Vec<&str>) {
     let in_progress = pending.in_progress_jobs.iter();
@@ -150,6 +232,7 @@ fn news(model: &mut Model) -> Vec<String> {
     effects
         .iter()
         .map(|effect| match effect {
+            Effect::Event(event) => format!("{} {}", event.operation(), event.job()),
             Effect::Notify {
                 namespace, pending, ..
             } => {

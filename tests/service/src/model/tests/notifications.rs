@@ -199,6 +199,7 @@ fn a_job_for_a_group_is_told_to_every_member() {
         .take_effects()
         .into_iter()
         .map(|effect| match effect {
+            Effect::Event(event) => panic!("{event:?}"),
             Effect::Notify { thing, .. } | Effect::NotifyNext { thing, .. } => thing.to_string(),
         })
         .collect();

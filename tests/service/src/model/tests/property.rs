@@ -5,15 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::model::events::Event;
 use crate::model::operation::PendingSummary;
-use crate::model::request::{CancelJobExecution, DeleteJob, DeleteJobExecution};
-use crate::model::status::ExecutionStatus;
+use crate::model::request::{CancelJobExecution, DeleteJob, DeleteJobExecution, UpdateJob};
+use crate::model::status::{ExecutionStatus, JobStatus};
 
 use super::*;
 
-const THINGS: [&str; 2] = ["gw-1", "gw-2"];
+const THINGS: [&str; 3] = ["gw-1", "gw-2", "gw-3"];
+/// The second is below the first.
+const GROUPS: [&str; 2] = ["site", "hall"];
 const JOBS: [&str; 4] = ["J0", "J1", "J2", "J3"];
 const NAMESPACES: [Option<&str>; 3] = [None, Some("acme"), Some("other")];
+/// Things and groups.
+const TARGETS: [&[&str]; 4] = [
+    &["gw-1"],
+    &["gw-1", "gw-2", "gw-3"],
+    &["site"],
+    &["gw-1", "hall"],
+];
 const STATUSES: [&str; 5] = ["IN_PROGRESS", "SUCCEEDED", "FAILED", "REJECTED", "QUEUED"];
 
 #[derive(Debug, Clone)]
@@ -30,8 +40,8 @@ enum Step {
     CreateJob {
         job: usize,
         namespace: usize,
-        both: bool,
-        windows: bool,
+        targets: usize,
+        rules: Rules,
     },
     DeleteExecution {
         thing: usize,
@@ -41,6 +51,14 @@ enum Step {
     DeleteJob {
         job: usize,
         force: bool,
+    },
+    Join {
+        thing: usize,
+        group: usize,
+    },
+    Leave {
+        thing: usize,
+        group: usize,
     },
     LeaveAndReturn {
         thing: usize,
@@ -56,32 +74,63 @@ enum Step {
         status: usize,
         minutes: Option<i64>,
     },
+    UpdateJob {
+        job: usize,
+        per_minute: u64,
+    },
     Wait {
         secs: u64,
     },
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Rules {
+    aborts: bool,
+    continuous: bool,
+    per_minute: Option<u64>,
+    retries: Option<u64>,
+    windows: bool,
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let per_minute = proptest::option::of(1..3_u64);
+    let retries = proptest::option::of(0..3_u64);
+    let windows = proptest::bool::weighted(0.3);
+    (any::<bool>(), any::<bool>(), per_minute, retries, windows).prop_map(
+        |(aborts, continuous, per_minute, retries, windows)| Rules {
+            aborts,
+            continuous,
+            per_minute,
+            retries,
+            windows,
+        },
+    )
+}
+
 fn step() -> impl Strategy<Value = Step> {
-    let (things, jobs) = (0..THINGS.len(), 0..JOBS.len());
+    let (things, jobs, groups) = (0..THINGS.len(), 0..JOBS.len(), 0..GROUPS.len());
     prop_oneof![
         1 => (things.clone(), jobs.clone(), any::<bool>())
             .prop_map(|(thing, job, force)| Step::CancelExecution { thing, job, force }),
         1 => (jobs.clone(), any::<bool>()).prop_map(|(job, force)| Step::CancelJob { job, force }),
-        6 => (jobs.clone(), 0..NAMESPACES.len(), any::<bool>(), any::<bool>())
-            .prop_map(|(job, namespace, both, windows)| {
-                Step::CreateJob { job, namespace, both, windows }
-            }),
+        6 => (jobs.clone(), 0..NAMESPACES.len(), 0..TARGETS.len(), rules()).prop_map(
+            |(job, namespace, targets, rules)| Step::CreateJob { job, namespace, targets, rules }
+        ),
         1 => (things.clone(), jobs.clone(), any::<bool>())
             .prop_map(|(thing, job, force)| Step::DeleteExecution { thing, job, force }),
         1 => (jobs.clone(), any::<bool>()).prop_map(|(job, force)| Step::DeleteJob { job, force }),
+        4 => (things.clone(), groups.clone()).prop_map(|(thing, group)| Step::Join { thing, group }),
+        2 => (things.clone(), groups).prop_map(|(thing, group)| Step::Leave { thing, group }),
         1 => things.clone().prop_map(|thing| Step::LeaveAndReturn { thing }),
+        1 => (jobs.clone(), 1..4_u64)
+            .prop_map(|(job, per_minute)| Step::UpdateJob { job, per_minute }),
         3 => (things.clone(), 0..NAMESPACES.len(), 1..4_i64)
             .prop_map(|(thing, namespace, minutes)| Step::StartNext { thing, namespace, minutes }),
         6 => (things, jobs, 0..STATUSES.len(), proptest::option::of(1..4_i64)).prop_map(
             |(thing, job, status, minutes)| Step::Update { thing, job, status, minutes }
         ),
         3 => (0..200_u64).prop_map(|secs| Step::Wait { secs }),
-        3 => (0..4000_u64).prop_map(|secs| Step::Wait { secs }),
+        2 => (0..4000_u64).prop_map(|secs| Step::Wait { secs }),
     ]
 }
 
@@ -97,26 +146,39 @@ fn schedule(now: u64) -> Value {
     })
 }
 
-/// The model beside what its devices were told.
+/// Tells apart every execution there ever was: the life of its job, its thing and its number.
+type Name = (String, String, u64);
+
+/// The model beside what its devices and its watchers were told.
 struct Watch {
     model: Model,
     now: u64,
     lists: BTreeMap<(ThingName, Option<NamespaceId>), BTreeSet<String>>,
     /// By the order in which executions are made, which tells apart all there ever were.
     firsts: BTreeMap<(ThingName, Option<NamespaceId>), u64>,
-    seen: BTreeMap<(String, &'static str, u64), (u64, ExecutionStatus)>,
+    seen: BTreeMap<Name, (u64, ExecutionStatus)>,
+    jobs: BTreeMap<u64, (JobId, JobStatus)>,
+    /// The events of the last step.
+    events: Vec<String>,
 }
 
 impl Watch {
     fn new() -> Self {
-        let mut model = Model::new(Knobs::default());
+        let mut model = Model::new(Knobs {
+            events: true,
+            ..Knobs::default()
+        });
         THINGS.iter().for_each(|name| add_thing(&mut model, name));
+        create_group(&mut model, GROUPS[0], None).unwrap();
+        create_group(&mut model, GROUPS[1], Some(GROUPS[0])).unwrap();
         Self {
             model,
             now: 0,
             lists: BTreeMap::new(),
             firsts: BTreeMap::new(),
             seen: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            events: Vec::new(),
         }
     }
 
@@ -145,17 +207,11 @@ impl Watch {
             Step::CreateJob {
                 job,
                 namespace,
-                both,
-                windows,
+                targets,
+                rules,
             } => {
-                let mut members = json!({"timeoutConfig": {"inProgressTimeoutInMinutes": 2}});
+                let mut members = members(targets, rules, self.now);
                 members["namespaceId"] = json!(NAMESPACES[namespace]);
-                let targets = THINGS.map(thing_arn);
-                members["targets"] = json!(if both { &targets[..] } else { &targets[..1] });
-                if windows {
-                    members["targetSelection"] = json!("CONTINUOUS");
-                    members["schedulingConfig"] = schedule(self.now);
-                }
                 let request = create_request(JOBS[job], members);
                 let _ = model.create_job(&scope(), request, now);
             }
@@ -177,11 +233,19 @@ impl Watch {
                 };
                 let _ = model.delete_job(&request, now);
             }
+            Step::Join { thing, group } => join(model, GROUPS[group], THINGS[thing], now),
+            Step::Leave { thing, group } => leave(model, GROUPS[group], THINGS[thing], now),
             Step::LeaveAndReturn { thing } => {
                 model.delete_thing(THINGS[thing], None, now).unwrap();
                 add_thing(model, THINGS[thing]);
             }
             Step::StartNext { .. } | Step::Update { .. } => self.device(step),
+            Step::UpdateJob { job, per_minute } => {
+                let body = json!({"jobExecutionsRolloutConfig": {"maximumPerMinute": per_minute}});
+                let mut request: UpdateJob = serde_json::from_value(body).unwrap();
+                request.job_id = JOBS[job].to_owned();
+                let _ = model.update_job(request, now);
+            }
             Step::Wait { secs } => {
                 self.now += secs;
                 model.advance(at(self.now));
@@ -233,7 +297,10 @@ impl Watch {
             | Step::CreateJob { .. }
             | Step::DeleteExecution { .. }
             | Step::DeleteJob { .. }
+            | Step::Join { .. }
+            | Step::Leave { .. }
             | Step::LeaveAndReturn { .. }
+            | Step::UpdateJob { .. }
             | Step::Wait { .. } => unreachable!("not a device's step"),
         }
     }
@@ -242,6 +309,7 @@ impl Watch {
     fn listen(&mut self) {
         for effect in self.model.take_effects() {
             match effect {
+                Effect::Event(event) => self.events.push(in_short(&event)),
                 Effect::Notify {
                     thing,
                     namespace,
@@ -296,6 +364,8 @@ impl Watch {
             }
         }
         self.check_executions();
+        self.check_jobs();
+        self.check_targets();
     }
 
     /// The first pending execution of all namespaces.
@@ -320,34 +390,30 @@ impl Watch {
 
     fn check_executions(&mut self) {
         let mut seen = BTreeMap::new();
-        let mut running = 0;
+        let (mut running, mut rolling) = (0, 0);
         for (id, job) in &self.model.jobs {
             let mut counts = BTreeMap::new();
             for ((name, number), execution) in &job.executions {
                 *counts.entry(execution.status).or_insert(0) += 1;
                 running += usize::from(execution.deadline().is_some());
-                let name = THINGS
-                    .iter()
-                    .find(|thing| **thing == name.as_str())
-                    .unwrap();
                 // A job made anew under an old id is another one.
                 let life = format!("{id}/{}/{}", job.order, execution.order);
                 seen.insert(
-                    (life, *name, *number),
+                    (life, name.to_string(), *number),
                     (execution.version, execution.status),
                 );
             }
             for status in ExecutionStatus::ALL {
                 assert_eq!(job.count(status), counts.get(&status).copied().unwrap_or(0));
             }
-            let open = job.count(ExecutionStatus::Queued) + job.count(ExecutionStatus::InProgress);
-            let in_progress = job.status().as_str() == "IN_PROGRESS";
-            let awaits_end = job.has_windows();
-            assert!(
-                !in_progress || open > 0 || awaits_end,
-                "{id} has nothing open"
-            );
+            rolling += usize::from(job.is_rolling_out());
+            assert!(!job.is_over(), "{id} has nothing to do");
         }
+        assert_eq!(
+            self.model.ticks.len(),
+            rolling,
+            "a tick too many or too few"
+        );
         assert_eq!(
             self.model.deadlines.len(),
             running,
@@ -367,7 +433,151 @@ impl Watch {
                 );
             }
         }
+        let is_over = |name: &Name| {
+            let before = self.seen.get(name);
+            before.is_some_and(|(_, status)| status.is_terminal())
+        };
+        let ended = seen
+            .iter()
+            .filter(|(name, (_, status))| status.is_terminal() && !is_over(name))
+            .map(|(name, (_, status))| (name, status.as_str().to_lowercase()));
+        let gone = self.seen.keys().filter(|name| !seen.contains_key(*name));
+        let gone = gone.map(|name| (name, "deleted".to_owned()));
+        let expected = ended.chain(gone).map(|((life, thing, number), operation)| {
+            let id = life.split('/').next().unwrap();
+            format!("{operation} {id} {} {number}", thing_arn(thing))
+        });
+        self.expect_events(expected.collect(), true);
         self.seen = seen;
+    }
+
+    /// What jobs became is told as often as it came about.
+    fn check_jobs(&mut self) {
+        let jobs = self.model.jobs.iter();
+        let jobs: BTreeMap<_, _> = jobs
+            .map(|(id, job)| (job.order, (id.clone(), job.status())))
+            .collect();
+        let mut expected = Vec::new();
+        for (order, (id, status)) in &jobs {
+            let before = self.jobs.get(order).map(|(_, status)| *status);
+            if before == Some(*status) {
+                continue;
+            }
+            assert!(
+                before.is_none_or(|before| {
+                    matches!(before, JobStatus::InProgress | JobStatus::Scheduled)
+                }),
+                "{id} came back"
+            );
+            match status {
+                JobStatus::Canceled => {
+                    expected.push(format!("cancellation_in_progress {id}"));
+                    expected.push(format!("canceled {id}"));
+                }
+                JobStatus::Completed => expected.push(format!("completed {id}")),
+                JobStatus::InProgress | JobStatus::Scheduled => {}
+                JobStatus::DeletionInProgress => panic!("{id} is small"),
+            }
+        }
+        for (id, _) in self.gone_jobs(&jobs) {
+            expected.push(format!("deletion_in_progress {id}"));
+            expected.push(format!("deleted {id}"));
+        }
+        self.expect_events(expected, false);
+        self.events.clear();
+        self.jobs = jobs;
+    }
+
+    fn gone_jobs(&self, jobs: &BTreeMap<u64, (JobId, JobStatus)>) -> Vec<(JobId, JobStatus)> {
+        let gone = self
+            .jobs
+            .iter()
+            .filter(|(order, _)| !jobs.contains_key(order));
+        gone.map(|(_, job)| job.clone()).collect()
+    }
+
+    /// Checks the last step's events of executions, or of jobs, in any order.
+    fn expect_events(&self, mut expected: Vec<String>, of_executions: bool) {
+        let told = self.events.iter();
+        let mut told: Vec<_> = told
+            .filter(|event| event.contains("arn:") == of_executions)
+            .cloned()
+            .collect();
+        told.sort();
+        expected.sort();
+        assert_eq!(told, expected);
+    }
+
+    /// Who is no target waits for nothing, and no thing has two open executions of one job.
+    fn check_targets(&self) {
+        for (id, job) in &self.model.jobs {
+            let mut open = BTreeSet::new();
+            for ((name, number), execution) in &job.executions {
+                if execution.status.is_pending() {
+                    assert!(open.insert(name.clone()), "{id} is open twice on {name}");
+                    assert!(!job.rollout.waiting.contains(name), "{id} waits for {name}");
+                    assert_eq!(job.latest(name).unwrap().0, *number);
+                }
+                if job.status() == JobStatus::InProgress
+                    && execution.status == ExecutionStatus::Queued
+                {
+                    assert!(self.model.is_target(job, name), "{id} is queued on {name}");
+                }
+            }
+            for name in &job.rollout.waiting {
+                assert!(self.model.is_target(job, name), "{id} waits for {name}");
+            }
+        }
+    }
+}
+
+/// The members of a job with these targets and rules.
+fn members(targets: usize, rules: Rules, now: u64) -> Value {
+    let targets = TARGETS[targets].iter().map(|name| {
+        if GROUPS.contains(name) {
+            group_arn(name)
+        } else {
+            thing_arn(name)
+        }
+    });
+    let mut members = json!({
+        "targets": targets.collect::<Vec<_>>(),
+        "timeoutConfig": {"inProgressTimeoutInMinutes": 2},
+    });
+    if rules.aborts {
+        members["abortConfig"] = json!({"criteriaList": [{
+            "failureType": "ALL",
+            "action": "CANCEL",
+            "thresholdPercentage": 60,
+            "minNumberOfExecutedThings": 2,
+        }]});
+    }
+    if rules.continuous {
+        members["targetSelection"] = json!("CONTINUOUS");
+    }
+    if let Some(rate) = rules.per_minute {
+        members["jobExecutionsRolloutConfig"] = json!({ "maximumPerMinute": rate });
+    }
+    if let Some(retries) = rules.retries {
+        let criteria = json!([{"failureType": "ALL", "numberOfRetries": retries}]);
+        members["jobExecutionsRetryConfig"] = json!({ "criteriaList": criteria });
+    }
+    if rules.windows {
+        members["targetSelection"] = json!("CONTINUOUS");
+        members["schedulingConfig"] = schedule(now);
+    }
+    members
+}
+
+fn in_short(event: &Event) -> String {
+    let payload = serde_json::to_value(event).unwrap();
+    let (operation, job) = (event.operation(), event.job());
+    match event {
+        Event::Job(_) => format!("{operation} {job}"),
+        Event::JobExecution(_) => {
+            let thing = payload["thingArn"].as_str().unwrap();
+            format!("{operation} {job} {thing} {}", payload["executionNumber"])
+        }
     }
 }
 

@@ -29,8 +29,18 @@ fn nightly(model: &mut Model, id: &str, more: Value) {
         "maintenanceWindows": [{"startTime": "0 22 * * ? *", "durationInMinutes": 60}],
     });
     config.as_object_mut().unwrap().extend(object(more));
-    let members = json!({"targetSelection": "CONTINUOUS", "schedulingConfig": config});
-    create(model, id, members, at(0));
+    nightly_with(model, id, json!({ "schedulingConfig": config }));
+}
+
+/// Like [`nightly`], with members of the job beside its schedule.
+fn nightly_with(model: &mut Model, id: &str, members: Value) {
+    let config = json!({
+        "startTime": "2023-11-15T13:00",
+        "maintenanceWindows": [{"startTime": "0 22 * * ? *", "durationInMinutes": 60}],
+    });
+    let mut all = json!({"targetSelection": "CONTINUOUS", "schedulingConfig": config});
+    all.as_object_mut().unwrap().extend(object(members));
+    create(model, id, all, at(0));
 }
 
 fn described(model: &Model, id: &str, now: Timestamp) -> Value {
@@ -496,4 +506,132 @@ fn jobs_in_their_window_have_places_of_their_own_in_the_lists() {
     assert_eq!(list.len(), PENDING_LIMIT + PENDING_LIMIT_IN_WINDOW);
     let in_window = list.iter().filter(|id| id.starts_with('W')).count();
     assert_eq!(in_window, PENDING_LIMIT_IN_WINDOW);
+}
+
+#[test]
+fn a_retry_waits_for_the_next_window() {
+    let mut model = model();
+    let retries = json!({"criteriaList": [{"failureType": "FAILED", "numberOfRetries": 2}]});
+    nightly_with(
+        &mut model,
+        "J",
+        json!({"jobExecutionsRetryConfig": retries}),
+    );
+    model.advance(on("2023-11-15T22:00"));
+    report(&mut model, "J", "FAILED", on("2023-11-15T22:10"));
+    let first = [(1, "FAILED", 0), (2, "QUEUED", 1)];
+    assert_eq!(history(&model, "J", "gw-1"), first, "within it, none");
+
+    report(&mut model, "J", "IN_PROGRESS", on("2023-11-15T22:20"));
+    model.advance(on("2023-11-15T23:00"));
+    report(&mut model, "J", "FAILED", on("2023-11-15T23:10"));
+    let second = [(1, "FAILED", 0), (2, "FAILED", 1)];
+    assert_eq!(history(&model, "J", "gw-1"), second);
+    model.advance(on("2023-11-16T22:00"));
+    let third = [(1, "FAILED", 0), (2, "FAILED", 1), (3, "QUEUED", 2)];
+    assert_eq!(history(&model, "J", "gw-1"), third);
+    assert_eq!(execution(&model, "J").queued_at, on("2023-11-16T22:00"));
+}
+
+#[test]
+fn after_the_end_nothing_is_retried() {
+    let mut model = model();
+    let retries = json!({"criteriaList": [{"failureType": "ALL", "numberOfRetries": 9}]});
+    let members = json!({
+        "schedulingConfig": {"endTime": "2023-11-15T13:00"},
+        "jobExecutionsRetryConfig": retries,
+    });
+    create(&mut model, "J", members, at(0));
+    report(&mut model, "J", "IN_PROGRESS", at(1));
+    model.advance(on("2023-11-15T13:00"));
+    report(&mut model, "J", "FAILED", on("2023-11-15T13:01"));
+    assert_eq!(history(&model, "J", "gw-1"), [(1, "FAILED", 0)]);
+    assert_eq!(job_status(&model, "J"), "COMPLETED");
+}
+
+#[test]
+fn a_cancel_gives_up_a_retry_that_waits() {
+    let mut model = model();
+    let retries = json!({"criteriaList": [{"failureType": "ALL", "numberOfRetries": 9}]});
+    nightly_with(
+        &mut model,
+        "J",
+        json!({"jobExecutionsRetryConfig": retries}),
+    );
+    model.advance(on("2023-11-15T22:00"));
+    report(&mut model, "J", "IN_PROGRESS", on("2023-11-15T22:10"));
+    model.advance(on("2023-11-15T23:00"));
+    report(&mut model, "J", "FAILED", on("2023-11-15T23:10"));
+    cancel(&mut model, "J", false, on("2023-11-15T23:20"));
+    model.advance(on("2023-11-16T22:00"));
+    assert_eq!(history(&model, "J", "gw-1"), [(1, "FAILED", 0)]);
+}
+
+#[test]
+fn who_joins_outside_the_window_is_reached_at_the_next_one() {
+    let mut model = model();
+    create_group(&mut model, "site", None).unwrap();
+    add_thing(&mut model, "gw-2");
+    add_thing(&mut model, "gw-3");
+    nightly_with(&mut model, "J", json!({"targets": [group_arn("site")]}));
+    model.advance(on("2023-11-15T23:30"));
+    for name in ["gw-2", "gw-3"] {
+        join(&mut model, "site", name, on("2023-11-15T23:31"));
+        assert_eq!(history(&model, "J", name), []);
+    }
+    leave(&mut model, "site", "gw-3", on("2023-11-15T23:32"));
+    model.advance(on("2023-11-16T22:00"));
+    assert_eq!(history(&model, "J", "gw-2"), [(1, "QUEUED", 0)]);
+    assert_eq!(history(&model, "J", "gw-3"), []);
+}
+
+#[test]
+fn a_rollout_stops_with_the_window_and_goes_on_in_the_next() {
+    let mut model = model();
+    let names: Vec<_> = (1..=5).map(|n| format!("gw-{n}")).collect();
+    names.iter().for_each(|name| add_thing(&mut model, name));
+    let targets: Vec<_> = names.iter().map(|name| thing_arn(name)).collect();
+    let window = json!([{"startTime": "0 22 * * ? *", "durationInMinutes": 2}]);
+    let members = json!({
+        "targets": targets,
+        "targetSelection": "CONTINUOUS",
+        "jobExecutionsRolloutConfig": {"maximumPerMinute": 1},
+        "schedulingConfig": {"startTime": "2023-11-15T13:00", "maintenanceWindows": window},
+    });
+    create(&mut model, "J", members, at(0));
+    for (now, reached) in [
+        ("2023-11-15T21:59", 0),
+        ("2023-11-15T22:00", 1),
+        ("2023-11-15T22:01", 2),
+        ("2023-11-15T22:02", 2),
+        ("2023-11-16T21:00", 2),
+        ("2023-11-16T22:00", 3),
+        ("2023-11-17T22:01", 5),
+    ] {
+        model.advance(on(now));
+        assert_eq!(model.jobs["J"].executions.len(), reached, "{now}");
+    }
+}
+
+#[test]
+fn an_abort_between_two_windows_cancels_the_job() {
+    let mut model = model();
+    add_thing(&mut model, "gw-2");
+    let criteria = json!({
+        "failureType": "FAILED",
+        "action": "CANCEL",
+        "thresholdPercentage": 50,
+        "minNumberOfExecutedThings": 1,
+    });
+    let members = json!({
+        "targets": [thing_arn("gw-1"), thing_arn("gw-2")],
+        "abortConfig": {"criteriaList": [criteria]},
+    });
+    nightly_with(&mut model, "J", members);
+    model.advance(on("2023-11-15T22:00"));
+    report(&mut model, "J", "IN_PROGRESS", on("2023-11-15T22:10"));
+    model.advance(on("2023-11-15T23:00"));
+    report(&mut model, "J", "FAILED", on("2023-11-15T23:10"));
+    assert_eq!(job_status(&model, "J"), "CANCELED");
+    assert_eq!(history(&model, "J", "gw-2"), [(1, "CANCELED", 0)]);
 }

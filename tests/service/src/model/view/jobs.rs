@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::names::{JobId, NamespaceId};
-use crate::model::request::{PresignedUrlConfig, SchedulingConfig, Tag, TimeoutConfig};
+use crate::model::request::{
+    AbortConfig, PresignedUrlConfig, RetryConfig, RolloutConfig, SchedulingConfig, Tag,
+    TimeoutConfig,
+};
 use crate::model::status::{ExecutionStatus, JobStatus, StatusDetails};
 use crate::model::time::Timestamp;
 
@@ -30,7 +33,7 @@ pub struct JobReference {
 }
 
 /// DescribeJob.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobDescription {
     /// Where the document came from, if it was not given itself.
@@ -42,15 +45,15 @@ pub struct JobDescription {
 
 /// The job within [`JobDescription`].
 ///
-/// Configurations that were never set come back as `{}`; that of an abort is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Configurations that were never set come back as `{}`; those of aborts and retries are left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobView {
     /// The job's ARN.
     pub job_arn: String,
     /// The job's id.
     pub job_id: JobId,
-    /// SNAPSHOT or CONTINUOUS.
+    /// CONTINUOUS or SNAPSHOT.
     pub target_selection: &'static str,
     /// Where the job stands.
     pub status: JobStatus,
@@ -60,7 +63,7 @@ pub struct JobView {
     /// Why it was cancelled, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<String>,
-    /// Why it was cancelled, for people.
+    /// Why it was cancelled, or given more targets, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// ARNs, as given.
@@ -70,8 +73,14 @@ pub struct JobView {
     pub description: Option<String>,
     /// As given.
     pub presigned_url_config: PresignedUrlConfig,
-    /// Not supported yet: always empty.
-    pub job_executions_rollout_config: Empty,
+    /// As given.
+    pub job_executions_rollout_config: RolloutConfig,
+    /// As given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort_config: Option<AbortConfig>,
+    /// As given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_executions_retry_config: Option<RetryConfig>,
     /// When the job was made.
     pub created_at: Timestamp,
     /// When the job changed last.
@@ -92,7 +101,7 @@ pub struct JobView {
     /// As given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document_parameters: Option<BTreeMap<String, String>>,
-    /// Whether executions are being rolled out or cancelled right now.
+    /// Whether executions are being rolled out right now.
     pub is_concurrent: bool,
     /// As given.
     pub scheduling_config: SchedulingConfig,
@@ -109,15 +118,11 @@ pub struct ScheduledJobRollout {
     pub start_time: String,
 }
 
-/// A configuration without members.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Empty {}
-
 /// How many executions of a job are in which state. Every execution counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobProcessDetails {
-    /// Targets whose members are still being resolved: none, ever.
+    /// The job's targets while it is rolled out to them.
     pub processing_targets: Option<Vec<String>>,
     /// CANCELED.
     pub number_of_canceled_things: usize,
@@ -159,7 +164,7 @@ pub struct JobSummary {
     /// Of a job that targets one group: the group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thing_group_id: Option<String>,
-    /// SNAPSHOT or CONTINUOUS.
+    /// CONTINUOUS or SNAPSHOT.
     pub target_selection: &'static str,
     /// Where the job stands.
     pub status: JobStatus,
@@ -170,7 +175,7 @@ pub struct JobSummary {
     /// When the job was completed or cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
-    /// Whether executions are being rolled out or cancelled right now.
+    /// Whether executions are being rolled out right now.
     pub is_concurrent: bool,
 }
 
@@ -284,6 +289,6 @@ pub struct JobExecutionSummary {
     pub last_updated_at: Timestamp,
     /// Counts the executions of one job on one thing.
     pub execution_number: u64,
-    /// Retries before this execution: none, as retries are not supported yet.
+    /// How many retries there were up to this execution.
     pub retry_attempt: u64,
 }

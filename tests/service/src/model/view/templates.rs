@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::model::names::TemplateId;
-use crate::model::request::MaintenanceWindow;
+use crate::model::request::{AbortConfig, MaintenanceWindow, RetryConfig};
 use crate::model::time::Timestamp;
 
 /// CreateJobTemplate.
@@ -39,11 +39,11 @@ pub struct JobTemplateDescription {
     /// As given.
     pub job_executions_rollout_config: Value,
     /// As given.
-    pub abort_config: Option<Value>,
+    pub abort_config: Option<AbortConfig>,
     /// As given.
     pub timeout_config: Value,
     /// As given.
-    pub job_executions_retry_config: Option<Value>,
+    pub job_executions_retry_config: Option<RetryConfig>,
     /// As given.
     pub maintenance_windows: Option<Vec<MaintenanceWindow>>,
     /// Not supported: never set.

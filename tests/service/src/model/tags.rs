@@ -1,0 +1,182 @@
+//! Labels of jobs, job templates and thing groups.
+//!
+//! Messages were seen on the live service (notes of MiniStack 1.5.33). CreateJob and CreateThingGroup
+//! refuse a bad label in other words.
+
+use serde::Deserialize;
+
+use super::Model;
+use super::error::ControlError;
+use super::names::{Scope, Target};
+use super::request::Tag;
+use super::validate::{Pattern, Text, Violations};
+use super::view::TagList;
+
+/// Most tags of one resource (API reference, TagResource).
+pub(super) const MAX_TAGS: usize = 50;
+pub(super) const RESERVED_TAG_PREFIX: &str = "aws:";
+const ARN_KINDS: [&str; 3] = ["job", "jobtemplate", "thinggroup"];
+const UNTAGGED_KINDS: [&str; 2] = ["cert", "thing"];
+const KEY: Text = Text {
+    min: 1,
+    max: 128,
+    pattern: Some(Pattern {
+        printed: "^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$",
+        allows: is_key_char,
+    }),
+};
+const VALUE: Text = Text {
+    min: 0,
+    max: 256,
+    pattern: None,
+};
+const EMPTY: &str = "The validated collection is empty";
+const INVALID: &str = "Invalid request exception. Please check the input.";
+const TOO_MANY: &str = "Too many tags provided in the request. Please check the input.";
+
+/// TagResource.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TagResource {
+    /// A job, a job template or a thing group.
+    pub resource_arn: Option<String>,
+    /// The tags to add or replace.
+    pub tags: Option<Vec<Tag>>,
+}
+
+/// UntagResource.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct UntagResource {
+    /// A job, a job template or a thing group.
+    pub resource_arn: Option<String>,
+    /// The keys of the tags to remove.
+    pub tag_keys: Option<Vec<String>>,
+}
+
+impl Model {
+    /// ListTagsForResource, of jobs, job templates and thing groups.
+    pub fn list_tags_for_resource(
+        &mut self,
+        scope: &Scope,
+        arn: &str,
+    ) -> Result<TagList, ControlError> {
+        let tags = self.tags_of(scope, arn)?.clone();
+        Ok(TagList { tags })
+    }
+
+    /// TagResource. Of a key that is given twice, the last value counts.
+    pub fn tag_resource(
+        &mut self,
+        scope: &Scope,
+        request: TagResource,
+    ) -> Result<(), ControlError> {
+        let mut violations = Violations::default();
+        violations.required("tags", request.tags.as_ref());
+        let tags = request.tags.unwrap_or_default();
+        for (index, tag) in tags.iter().enumerate() {
+            let at = |name: &str| format!("tags.{}.member.{name}", index + 1);
+            violations.text(&at("key"), &tag.key, KEY);
+            violations.optional_text(&at("value"), tag.value.as_ref(), VALUE);
+        }
+        violations.required("resourceArn", request.resource_arn.as_ref());
+        violations
+            .into_result()
+            .map_err(ControlError::InvalidRequest)?;
+        if tags.is_empty() {
+            return Err(invalid(EMPTY));
+        }
+        if tags.iter().any(|tag| tag.value.is_none()) {
+            return Err(invalid(INVALID));
+        }
+        refuse_reserved(tags.iter().map(|tag| &tag.key))?;
+        let stored = self.tags_of(scope, &request.resource_arn.unwrap_or_default())?;
+        let mut merged = stored.clone();
+        for tag in tags {
+            merged.retain(|old| old.key != tag.key);
+            merged.push(tag);
+        }
+        if merged.len() > MAX_TAGS {
+            return Err(invalid(TOO_MANY));
+        }
+        *stored = merged;
+        Ok(())
+    }
+
+    /// UntagResource. A key that is not there is no error.
+    pub fn untag_resource(
+        &mut self,
+        scope: &Scope,
+        request: &UntagResource,
+    ) -> Result<(), ControlError> {
+        let mut violations = Violations::default();
+        violations.required("tagKeys", request.tag_keys.as_ref());
+        let keys = request.tag_keys.as_deref().unwrap_or_default();
+        if !keys.iter().all(|key| KEY.allows(key)) {
+            let rule = format!("Member must satisfy constraint: [{}]", KEY.in_words());
+            violations.note(format!("[{}]", keys.join(", ")), "tagKeys", rule);
+        }
+        violations.required("resourceArn", request.resource_arn.as_ref());
+        violations
+            .into_result()
+            .map_err(ControlError::InvalidRequest)?;
+        if keys.is_empty() {
+            return Err(invalid(EMPTY));
+        }
+        refuse_reserved(keys.iter())?;
+        let arn = request.resource_arn.as_deref().unwrap_or_default();
+        let stored = self.tags_of(scope, arn)?;
+        stored.retain(|tag| !keys.contains(&tag.key));
+        Ok(())
+    }
+
+    fn tags_of(&mut self, scope: &Scope, arn: &str) -> Result<&mut Vec<Tag>, ControlError> {
+        let mut fields = arn.splitn(6, ':').skip(2);
+        let (service, _, account) = (fields.next(), fields.next(), fields.next());
+        let kind = fields.next().and_then(|resource| resource.split_once('/'));
+        let known = |kind: &str| ARN_KINDS.contains(&kind) || UNTAGGED_KINDS.contains(&kind);
+        let Some((kind, _)) = kind.filter(|(kind, name)| known(kind) && !name.is_empty()) else {
+            return Err(invalid("Invalid arn in request"));
+        };
+        if service != Some("iot") {
+            return Err(invalid("Invalid arn in request"));
+        }
+        if account != Some(scope.account.as_str()) {
+            return Err(invalid("ResourceArn doesn't belong in requester's account"));
+        }
+        if UNTAGGED_KINDS.contains(&kind) {
+            return Err(invalid(&format!("Invalid resource type in ARN: {kind}")));
+        }
+        let found = if let Some(id) = scope.job(arn) {
+            self.jobs.get_mut(&id).map(|job| &mut job.terms.tags)
+        } else if let Some(Target::Group(name)) = scope.target(arn) {
+            self.groups.get_mut(&name).map(|group| &mut group.tags)
+        } else {
+            self.template_tags(scope, arn)
+        };
+        found.ok_or_else(|| {
+            ControlError::ResourceNotFound(format!("Resource {arn} cannot be found."))
+        })
+    }
+}
+
+fn refuse_reserved<'a>(mut keys: impl Iterator<Item = &'a String>) -> Result<(), ControlError> {
+    let reserved = |key: &&String| {
+        let prefix = key.get(..RESERVED_TAG_PREFIX.len());
+        prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(RESERVED_TAG_PREFIX))
+    };
+    match keys.find(reserved) {
+        Some(key) => Err(invalid(&format!(
+            "Tags cannot begin with \"aws:\", offending tag: {key}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn is_key_char(c: char) -> bool {
+    c.is_alphanumeric() || c.is_whitespace() && !c.is_control() || "_.:/=+-@".contains(c)
+}
+
+fn invalid(message: &str) -> ControlError {
+    ControlError::InvalidRequest(message.to_owned())
+}
