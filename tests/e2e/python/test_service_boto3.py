@@ -417,6 +417,20 @@ class Artifacts(ServiceTest):
             self.assertEqual(answer.code, status)
             return answer.read().decode()
 
+    def test_a_device_uploads_under_the_names_of_its_execution(self):
+        location = f"https://s3.{REGION}.amazonaws.com/{BUCKET}/logs/${{thingName}}/${{jobId}}-${{executionNumber}}"
+        document = json.dumps({"url": f"${{aws:iot:s3-presigned-url-upload:{location}}}"})
+        self.invalid(self.job, job_id="j", document=document)
+        self.job("j", document=document, presignedUrlConfig={"roleArn": ROLE})
+        seen = DATA.describe_job_execution(thingName="gw-1", jobId="j")["execution"]["jobDocument"]
+        url = json.loads(seen)["url"]
+        self.not_downloaded(403, url)
+        request = urllib.request.Request(url, data=b"a log", method="PUT")
+        context = ssl.create_default_context(cadata=self.ca)
+        urllib.request.urlopen(request, context=context, timeout=10).close()
+        stored = S3.get_object(Bucket=BUCKET, Key="logs/gw-1/j-1")
+        self.assertEqual(stored["Body"].read(), b"a log")
+
     def test_buckets(self):
         buckets = [bucket["Name"] for bucket in S3.list_buckets()["Buckets"]]
         self.assertEqual(buckets, [BUCKET])

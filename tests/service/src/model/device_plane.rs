@@ -141,7 +141,7 @@ impl Model {
             execution.report(status, details, step, timeout, now);
         });
         let state = self.execution(&id).map(Execution::state);
-        let document = self.jobs.get(job).map(Job::document);
+        let document = self.jobs.get(job).map(|job| job.document(&id));
         Ok(Updated {
             state: state.filter(|_| request.include_job_execution_state),
             document: document.filter(|_| request.include_job_document),

@@ -326,7 +326,7 @@ impl Entry<'_> {
         JobExecution {
             job_id: self.id.clone(),
             thing_name: thing.clone(),
-            document: with_document.then(|| self.job.document()),
+            document: with_document.then(|| self.job.document(&self.execution_id(thing))),
             status: self.execution.status,
             status_details: self.execution.status_details.clone(),
             queued_at: self.execution.queued_at,
@@ -340,10 +340,11 @@ impl Entry<'_> {
 }
 
 impl Job {
-    /// The document, to be read by a device.
-    pub(super) fn document(&self) -> Document {
+    /// The document, to be read by the device that runs `execution`.
+    pub(super) fn document(&self, execution: &ExecutionId) -> Document {
         Document {
             text: self.document.clone(),
+            execution: execution.clone(),
             expires: self.presigned_for(),
         }
     }
