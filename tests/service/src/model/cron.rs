@@ -558,7 +558,7 @@ mod tests {
     const HORIZON: u64 = 33 * MINUTES_PER_DAY;
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(96))]
+        #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
         fn searches_find_what_a_look_at_every_minute_finds(

@@ -30,6 +30,7 @@ pub mod request;
 mod retry;
 mod rollout;
 mod schedule;
+mod source;
 pub mod status;
 mod tags;
 mod template;

@@ -198,7 +198,8 @@ impl Model {
         let (phase, behavior) = (schedule.phase(now), schedule.end_behavior);
         let edge = schedule.next_edge(now).filter(|_| job.is_open());
         let running = job.is_running();
-        if running && job.phase != phase {
+        let turned = running && job.phase != phase;
+        if turned {
             job.touch(now);
         }
         job.phase = phase;
@@ -209,11 +210,11 @@ impl Model {
         self.hide(id, phase == Phase::Shut, now);
         match phase {
             Phase::Ended => self.complete_if_over(id, now),
-            Phase::Open if running => {
+            Phase::Open if turned => {
                 self.give_deferred(id, now);
                 self.roll_out(id, now);
             }
-            Phase::Shut if running => self.plan(id, None),
+            Phase::Shut if turned => self.plan(id, None),
             Phase::Open | Phase::Shut => {}
         }
     }

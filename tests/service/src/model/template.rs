@@ -8,10 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Model;
-use super::create::{
-    COMMENT, JOB_ID, check_document, check_sources, check_tags, check_terms, check_timeout,
-    read_document, refuse_unsupported,
-};
+use super::create::{COMMENT, JOB_ID, check_tags, check_terms, check_timeout, refuse_unsupported};
 use super::error::ControlError;
 use super::managed::Managed;
 use super::names::{JobId, Scope, TemplateId, TemplateName};
@@ -21,6 +18,7 @@ use super::request::{
     SchedulingConfig, SourceError, Tag, TimeoutConfig,
 };
 use super::schedule::{MaintenanceWindow, check_windows};
+use super::source::{check_document, check_sources, read_document};
 use super::time::Timestamp;
 use super::validate::Violations;
 use super::view::{

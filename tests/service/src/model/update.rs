@@ -7,14 +7,13 @@ use serde::Deserialize;
 
 use super::Model;
 use super::abort::AbortConfig;
-use super::create::{
-    COMMENT, JOB_ID, NAMESPACE_ID, check_presign, check_role, check_timeout, refuse_role,
-};
+use super::create::{COMMENT, JOB_ID, NAMESPACE_ID, check_presign, check_timeout};
 use super::error::ControlError;
 use super::job::Job;
 use super::request::{PresignedUrlConfig, TimeoutConfig};
 use super::retry::RetryConfig;
 use super::rollout::RolloutConfig;
+use super::source::{check_role, refuse_role};
 use super::status::JobStatus;
 use super::time::Timestamp;
 use super::validate::Violations;
