@@ -385,7 +385,7 @@ class Endpoints(ServiceTest):
         code = "UnsupportedOperationException"
         refused = self.refused(code, 501, IOT.list_policies)
         self.assertIn("ListPolicies is not supported", str(refused))
-        self.refused(code, 501, IOT.list_job_templates)
+        self.refused(code, 501, IOT.list_thing_types)
         self.refused(code, 501, IOT.create_keys_and_certificate)
         self.refused("UnknownOperationException", 404, IOT.list_certificates)
 
@@ -416,6 +416,20 @@ class Artifacts(ServiceTest):
         with raised.exception as answer:
             self.assertEqual(answer.code, status)
             return answer.read().decode()
+
+    def test_a_device_uploads_under_the_names_of_its_execution(self):
+        location = f"https://s3.{REGION}.amazonaws.com/{BUCKET}/logs/${{thingName}}/${{jobId}}-${{executionNumber}}"
+        document = json.dumps({"url": f"${{aws:iot:s3-presigned-url-upload:{location}}}"})
+        self.invalid(self.job, job_id="j", document=document)
+        self.job("j", document=document, presignedUrlConfig={"roleArn": ROLE})
+        seen = DATA.describe_job_execution(thingName="gw-1", jobId="j")["execution"]["jobDocument"]
+        url = json.loads(seen)["url"]
+        self.not_downloaded(403, url)
+        request = urllib.request.Request(url, data=b"a log", method="PUT")
+        context = ssl.create_default_context(cadata=self.ca)
+        urllib.request.urlopen(request, context=context, timeout=10).close()
+        stored = S3.get_object(Bucket=BUCKET, Key="logs/gw-1/j-1")
+        self.assertEqual(stored["Body"].read(), b"a log")
 
     def test_buckets(self):
         buckets = [bucket["Name"] for bucket in S3.list_buckets()["Buckets"]]

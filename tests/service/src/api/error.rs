@@ -91,18 +91,23 @@ impl From<ControlError> for ApiError {
     fn from(error: ControlError) -> Self {
         let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
         let mut refusal = Self::new(status, error.exception(), error.to_string());
-        if let ControlError::ResourceAlreadyExists {
-            resource_id,
-            resource_arn,
-            ..
-        } = error
-        {
-            refusal
-                .body
-                .insert("resourceId".to_owned(), resource_id.into());
-            refusal
-                .body
-                .insert("resourceArn".to_owned(), resource_arn.into());
+        let (id, arn) = match error {
+            ControlError::Conflict { resource_id, .. } => (Some(resource_id), None),
+            ControlError::ResourceAlreadyExists {
+                resource_id,
+                resource_arn,
+                ..
+            } => (Some(resource_id), Some(resource_arn)),
+            ControlError::InvalidRequest(_)
+            | ControlError::InvalidStateTransition(_)
+            | ControlError::LimitExceeded(_)
+            | ControlError::ResourceNotFound(_)
+            | ControlError::VersionConflict { .. } => (None, None),
+        };
+        for (member, value) in [("resourceId", id), ("resourceArn", arn)] {
+            if let Some(value) = value {
+                refusal.body.insert(member.to_owned(), value.into());
+            }
         }
         refusal
     }

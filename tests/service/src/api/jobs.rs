@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::Backend;
 use super::error::ApiError;
-use super::extract::{Answer, Answered, Empty, Json, Labels, Parameters, absent};
+use super::extract::{Answer, Answered, Empty, Json, Labels, Parameters};
 use crate::model::document::ObjectLocation;
 use crate::model::events::EventConfigurations;
 use crate::model::names::Scope;
@@ -43,21 +43,6 @@ pub(super) fn routes() -> Router<Arc<Backend>> {
             "/things/{thing}/jobs/{job}/executionNumber/{number}",
             delete(delete_execution),
         )
-        .route("/job-templates", get(absent("ListJobTemplates")))
-        .route(
-            "/job-templates/{template}",
-            put(absent("CreateJobTemplate"))
-                .get(absent("DescribeJobTemplate"))
-                .delete(absent("DeleteJobTemplate")),
-        )
-        .route(
-            "/managed-job-templates",
-            get(absent("ListManagedJobTemplates")),
-        )
-        .route(
-            "/managed-job-templates/{template}",
-            get(absent("DescribeManagedJobTemplate")),
-        )
         .route(
             "/event-configurations",
             get(describe_event_configurations).patch(update_event_configurations),
@@ -85,15 +70,21 @@ async fn create_job(
     Json(mut request): Json<request::CreateJob>,
 ) -> Answered<view::JobReference> {
     request.job_id = job_id;
-    if let Some(source) = &request.document_source {
-        request.fetched = Some(match ObjectLocation::parse(source) {
-            Some(location) => service.artifacts.read(&location, MAX_SOURCE_BYTES).await,
-            None => Err(SourceError::UrlInvalid),
-        });
-    }
+    request.fetched = fetch(&service, request.document_source.as_deref()).await;
     service
         .control(|model, now| model.create_job(&scope, request, now))
         .map(Answer)
+}
+
+/// Reads the object that `documentSource` names.
+pub(super) async fn fetch(
+    service: &Backend,
+    source: Option<&str>,
+) -> Option<Result<Vec<u8>, SourceError>> {
+    Some(match ObjectLocation::parse(source?) {
+        Some(location) => service.artifacts.read(&location, MAX_SOURCE_BYTES).await,
+        None => Err(SourceError::UrlInvalid),
+    })
 }
 
 async fn describe_job(
@@ -102,7 +93,7 @@ async fn describe_job(
     Labels(job): Labels<String>,
 ) -> Answered<view::JobDescription> {
     service
-        .control(|model, _| model.describe_job(&scope, &job))
+        .control(|model, now| model.describe_job(&scope, &job, now))
         .map(Answer)
 }
 
@@ -187,12 +178,21 @@ async fn delete_job(
     Ok(Answer(Empty {}))
 }
 
+/// The query of GetJobDocument.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Before {
+    #[serde(default)]
+    before_substitution: bool,
+}
+
 async fn job_document(
     State(service): Service,
     Labels(job): Labels<String>,
+    Parameters(asked): Parameters<Before>,
 ) -> Answered<view::JobDocument> {
     service
-        .control(|model, _| model.job_document(&job))
+        .control(|model, _| model.job_document(&job, asked.before_substitution))
         .map(Answer)
 }
 

@@ -27,6 +27,7 @@ mod extract;
 mod jobs;
 mod local;
 mod scope;
+mod templates;
 
 #[cfg(test)]
 mod tests;
@@ -102,7 +103,11 @@ impl Api {
             routes.with_state(Arc::clone(&backend))
         };
         Self {
-            control: plane(control::routes().merge(jobs::routes())),
+            control: plane(
+                control::routes()
+                    .merge(jobs::routes())
+                    .merge(templates::routes()),
+            ),
             data: plane(data::routes()),
             local: plane(local::routes()),
             backend,

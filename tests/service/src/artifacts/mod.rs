@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::AsyncReadExt as _;
 
-use crate::model::document::{ObjectLocation, Presign};
+use crate::model::document::{Access, ObjectLocation, Presign};
 use crate::model::request::SourceError;
 use crate::model::time::Timestamp;
 
@@ -92,9 +92,10 @@ impl Artifacts {
         *self.inner.faults() = faults;
     }
 
-    /// Issues a URL that reads one object for `expires` from `now` on.
+    /// Issues a URL that reads or writes one object for `expires` from `now` on.
     pub fn presign(
         &self,
+        access: Access,
         bucket: &str,
         key: &str,
         expires: Duration,
@@ -107,7 +108,12 @@ impl Artifacts {
             0
         };
         let signed_at = now.as_secs().saturating_sub(overdue);
+        let method = match access {
+            Access::Read => "GET",
+            Access::Write => "PUT",
+        };
         presign::presign(
+            method,
             &self.inner.origin,
             &self.inner.region,
             bucket,
@@ -155,8 +161,15 @@ impl Artifacts {
 }
 
 impl Presign for Artifacts {
-    fn presign(&self, bucket: &str, key: &str, expires: Duration, now: Timestamp) -> String {
-        Self::presign(self, bucket, key, expires, now)
+    fn presign(
+        &self,
+        access: Access,
+        bucket: &str,
+        key: &str,
+        expires: Duration,
+        now: Timestamp,
+    ) -> String {
+        Self::presign(self, access, bucket, key, expires, now)
             .reveal()
             .to_owned()
     }

@@ -105,8 +105,9 @@ pub(super) struct SignedRequest<'a> {
     pub(super) header: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Presigns a GET of `bucket`/`key` below `origin` (`https://HOST:PORT`) for `expires` seconds from `now`.
+/// Presigns a `method` of `bucket`/`key` below `origin` (`https://HOST:PORT`) for `expires` seconds from `now`.
 pub(super) fn presign(
+    method: &str,
     origin: &str,
     region: &str,
     bucket: &str,
@@ -132,7 +133,7 @@ pub(super) fn presign(
         credential = encode(&format!("{ACCESS_KEY}/{scope}")),
         token = encode(SECURITY_TOKEN),
     );
-    let canonical = format!("GET\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
+    let canonical = format!("{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
     let signature = sign(&canonical, &date, scope);
     PresignedUrl(format!(
         "{origin}{path}?{query}&X-Amz-Signature={signature}"
@@ -329,9 +330,24 @@ mod tests {
     const ORIGIN: &str = "https://localhost:9443";
 
     fn issue() -> String {
-        presign(ORIGIN, "eu-west-1", "firmware", "a b/ü+1.bin", 300, NOW)
+        issue_for("GET")
+    }
+
+    fn issue_for(method: &str) -> String {
+        let key = "a b/ü+1.bin";
+        presign(method, ORIGIN, "eu-west-1", "firmware", key, 300, NOW)
             .reveal()
             .to_owned()
+    }
+
+    #[test]
+    fn a_url_for_an_upload_does_not_read() {
+        let url = issue_for("PUT");
+        assert_eq!(check("PUT", &url, NOW), Ok(()));
+        assert_eq!(
+            check("GET", &url, NOW),
+            Err(PresignError::SignatureMismatch)
+        );
     }
 
     fn check(method: &str, url: &str, now: u64) -> Result<(), PresignError> {
@@ -434,7 +450,7 @@ mod tests {
 
     #[test]
     fn a_url_prints_without_its_query() {
-        let url = presign(ORIGIN, "eu-west-1", "firmware", "image", 300, NOW);
+        let url = presign("GET", ORIGIN, "eu-west-1", "firmware", "image", 300, NOW);
         assert_eq!(
             format!("{url} {url:?}"),
             "https://localhost:9443/firmware/image?… https://localhost:9443/firmware/image?…"

@@ -79,9 +79,13 @@ impl Client {
 
     /// Downloads the image as a device does.
     async fn download(&self, now: Timestamp) -> Response<Body> {
-        let url = self
-            .artifacts
-            .presign("firmware", "image", Duration::from_secs(60), now);
+        let url = self.artifacts.presign(
+            Access::Read,
+            "firmware",
+            "image",
+            Duration::from_secs(60),
+            now,
+        );
         let uri = url.reveal().strip_prefix("https://localhost:9443").unwrap();
         let request = Request::builder()
             .uri(uri)

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::clock::Clock;
 use crate::model::Knobs;
+use crate::model::document::Access;
 use crate::model::names::Scope;
 use crate::model::request::{
     CancelJob, CreateJob, CreateThing, DeleteJob, UpdateEventConfigurations,
@@ -57,7 +58,14 @@ impl Outlet for Recorder {
 struct Counting(AtomicU64);
 
 impl Presign for Counting {
-    fn presign(&self, bucket: &str, key: &str, expires: Duration, _now: Timestamp) -> String {
+    fn presign(
+        &self,
+        _: Access,
+        bucket: &str,
+        key: &str,
+        expires: Duration,
+        _now: Timestamp,
+    ) -> String {
         let count = self.0.fetch_add(1, Ordering::Relaxed);
         format!("https://{bucket}/{key}?{}#{count}", expires.as_secs())
     }

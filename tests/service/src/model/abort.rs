@@ -10,9 +10,10 @@ use super::Model;
 use super::error::ControlError;
 use super::job::{Cancellation, Job};
 use super::names::JobId;
-use super::status::{ExecutionStatus, JobStatus};
+use super::status::ExecutionStatus;
 use super::time::Timestamp;
 use super::validate::Violations;
+use super::window::Phase;
 
 const ALL: &str = "ALL";
 const FAILURE_TYPES: [&str; 4] = [ALL, "TIMED_OUT", "FAILED", "REJECTED"];
@@ -163,7 +164,7 @@ impl Model {
 impl Job {
     fn reason_to_abort(&self) -> Option<String> {
         let config = self.terms.abort.as_ref();
-        let config = config.filter(|_| self.status() == JobStatus::InProgress);
+        let config = config.filter(|_| self.is_running() && self.phase != Phase::Ended);
         config?.met(|status| self.count(status))
     }
 }

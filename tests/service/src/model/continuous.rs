@@ -157,9 +157,7 @@ impl Model {
 
     fn continuous_jobs(&self, which: impl Fn(&Job) -> bool) -> Vec<JobId> {
         let jobs = self.jobs.iter().filter(|(_, job)| {
-            job.terms.selection == TargetSelection::Continuous
-                && job.status() == JobStatus::InProgress
-                && which(job)
+            job.terms.selection == TargetSelection::Continuous && job.is_running() && which(job)
         });
         jobs.map(|(id, _)| id.clone()).collect()
     }
@@ -171,8 +169,9 @@ impl Model {
         };
         let latest = job.latest(thing).map(|(_, execution)| execution.status);
         let open = latest.is_some_and(ExecutionStatus::is_pending);
-        if !open && !job.rollout.waiting.contains(thing) {
-            self.enqueue(id, thing, Retries::default(), now);
+        let waits = job.rollout.waiting.contains(thing) || job.deferred.contains_key(thing);
+        if !open && !waits {
+            self.give(id, thing, Retries::default(), now);
         }
     }
 

@@ -9,24 +9,20 @@ use serde_json::Value;
 
 use super::Model;
 use super::continuous::{Reach, check_targets};
-use super::document::{PlaceholderError, Version, needs_role};
 use super::error::ControlError;
 use super::job::{Job, MAX_TIMEOUT_MINUTES, Terms};
+use super::managed::{Managed, substitute};
 use super::names::{JobId, MAX_JOB_ID, NamespaceId, PLAIN, Scope, Target};
-use super::request::{CreateJob, PresignedUrlConfig, SourceError, Tag, TimeoutConfig};
+use super::request::{CreateJob, PresignedUrlConfig, Tag, TimeoutConfig};
+use super::source::{MAX_DOCUMENT, check_document, check_sources, read_document};
 use super::status::TargetSelection;
 use super::tags::{MAX_TAGS, RESERVED_TAG_PREFIX};
 use super::time::Timestamp;
 use super::validate::{PRINTABLE, Text, Violations};
 use super::view::JobReference;
 
-/// Longest job document (AWS general reference, Jobs quotas).
-const MAX_DOCUMENT: usize = 32_768;
 /// Most targets of one job (AWS general reference, Jobs quotas).
 pub(super) const MAX_TARGETS: usize = 100;
-/// How messages name a document that came with the request.
-const INLINE: &str = "request input";
-
 pub(super) const JOB_ID: Text = Text {
     min: 1,
     max: MAX_JOB_ID,
@@ -57,6 +53,21 @@ const ROLE: Text = Text {
     max: 2048,
     pattern: None,
 };
+const TEMPLATE_ARN: Text = Text {
+    min: 1,
+    max: 1600,
+    pattern: None,
+};
+const PARAMETER_KEY: Text = Text {
+    min: 1,
+    max: 128,
+    pattern: Some(PLAIN),
+};
+const PARAMETER_VALUE: Text = Text {
+    min: 1,
+    max: 30_720,
+    pattern: Some(PRINTABLE),
+};
 const DOCUMENT: Text = Text {
     min: 0,
     max: MAX_DOCUMENT,
@@ -68,14 +79,22 @@ impl Model {
     pub fn create_job(
         &mut self,
         scope: &Scope,
-        request: CreateJob,
+        mut request: CreateJob,
         now: Timestamp,
     ) -> Result<JobReference, ControlError> {
         let id = check_members(&request)?;
         refuse_unsupported(&request)?;
-        check_sources(&request)?;
+        check_sources(&request, request.job_template_arn.is_some())?;
+        let managed = self.fill_from_template(scope, &mut request)?;
+        check_parameters(&request, managed)?;
         check_timeout(request.timeout_config.as_ref())?;
         self.check_rules(&request)?;
+        let selection = request.target_selection.as_deref();
+        let selection = selection
+            .and_then(TargetSelection::parse)
+            .unwrap_or_default();
+        let scheduling_config = request.scheduling_config.clone().unwrap_or_default();
+        let schedule = scheduling_config.read(selection, now)?;
         check_tags(&request.tags)?;
         if self.jobs.contains_key(&id) {
             return Err(ControlError::ResourceAlreadyExists {
@@ -88,23 +107,30 @@ impl Model {
         let reach = self.resolve(scope, &targets)?;
         let presign = request.presigned_url_config.unwrap_or_default();
         let source = request.document_source.as_deref();
-        let document = read_document(request.document, source, request.fetched)?;
-        check_document(&id, &document, source.unwrap_or(INLINE), &presign)?;
+        let written = read_document(request.document, source, request.fetched)?;
+        let parameters = request.document_parameters.clone().unwrap_or_default();
+        let document = match managed {
+            Some(_) => substitute(&written, &parameters),
+            None => written.clone(),
+        };
+        check_document(id.as_str(), &document, source, &presign)?;
 
-        let selection = request.target_selection.as_deref();
         let terms = Terms {
             scope: scope.clone(),
             targets,
-            selection: selection
-                .and_then(TargetSelection::parse)
-                .unwrap_or_default(),
+            selection,
             document_source: request.document_source,
+            template_arn: request.job_template_arn,
+            document_parameters: request.document_parameters,
+            before_substitution: managed.map(|_| written),
             description: request.description,
             presigned_url_config: presign,
             timeout_config: request.timeout_config.unwrap_or_default(),
             rollout: request.job_executions_rollout_config.unwrap_or_default(),
             abort: request.abort_config,
             retry: request.job_executions_retry_config,
+            scheduling_config,
+            schedule,
             tags: request.tags,
         };
         let namespace = request.namespace_id.as_deref().and_then(NamespaceId::parse);
@@ -114,12 +140,12 @@ impl Model {
         job.rollout.waiting = things;
         let reference = job.reference(&id, scope);
         self.jobs.insert(id.clone(), job);
-        self.roll_out(&id, now);
+        self.begin(&id, now);
         Ok(reference)
     }
 
     /// Refuses rules of a new job that the service model does not rule out.
-    fn check_rules(&self, request: &CreateJob) -> Result<(), ControlError> {
+    pub(super) fn check_rules(&self, request: &CreateJob) -> Result<(), ControlError> {
         if let Some(abort) = &request.abort_config {
             abort.refuse()?;
         }
@@ -163,41 +189,66 @@ fn check_members(request: &CreateJob) -> Result<JobId, ControlError> {
     let mut violations = Violations::default();
     violations.text("jobId", &request.job_id, JOB_ID);
     check_targets(&mut violations, request.targets.as_ref());
-    violations.optional_text("document", request.document.as_ref(), DOCUMENT);
-    violations.optional_text("documentSource", request.document_source.as_ref(), SOURCE);
-    violations.optional_text("description", request.description.as_ref(), COMMENT);
-    check_presign(&mut violations, request.presigned_url_config.as_ref());
+    check_terms(&mut violations, request);
     violations.one_of(
         "targetSelection",
         request.target_selection.as_ref(),
         &TargetSelection::NAMES,
     );
-    if let Some(rollout) = &request.job_executions_rollout_config {
-        rollout.check(&mut violations);
-    }
-    if let Some(abort) = &request.abort_config {
-        abort.check(&mut violations);
-    }
-    if let Some(retry) = &request.job_executions_retry_config {
-        retry.check(&mut violations);
+    if let Some(schedule) = &request.scheduling_config {
+        schedule.check(&mut violations);
     }
     violations.optional_text("namespaceId", request.namespace_id.as_ref(), NAMESPACE_ID);
+    let template = request.job_template_arn.as_ref();
+    violations.optional_text("jobTemplateArn", template, TEMPLATE_ARN);
+    if let Some(parameters) = &request.document_parameters {
+        let (keys, values) = (PARAMETER_KEY, PARAMETER_VALUE);
+        violations.map("documentParameters", parameters, usize::MAX, keys, values);
+    }
     violations
         .into_result()
         .map_err(ControlError::InvalidRequest)?;
     JobId::parse(&request.job_id).ok_or_else(|| invalid("jobId is invalid."))
 }
 
-fn refuse_unsupported(request: &CreateJob) -> Result<(), ControlError> {
-    let members = [
-        (
-            "destinationPackageVersions",
-            &request.destination_package_versions,
-        ),
-        ("documentParameters", &request.document_parameters),
-        ("jobTemplateArn", &request.job_template_arn),
-        ("schedulingConfig", &request.scheduling_config),
-    ];
+/// Checks what AWS's service model says of the members that a template may give.
+pub(super) fn check_terms(violations: &mut Violations, request: &CreateJob) {
+    violations.optional_text("document", request.document.as_ref(), DOCUMENT);
+    violations.optional_text("documentSource", request.document_source.as_ref(), SOURCE);
+    violations.optional_text("description", request.description.as_ref(), COMMENT);
+    check_presign(violations, request.presigned_url_config.as_ref());
+    if let Some(rollout) = &request.job_executions_rollout_config {
+        rollout.check(violations);
+    }
+    if let Some(abort) = &request.abort_config {
+        abort.check(violations);
+    }
+    if let Some(retry) = &request.job_executions_retry_config {
+        retry.check(violations);
+    }
+}
+
+/// Checks the values for a managed template's document; no other document takes any. AWS's text for
+/// those is unknown.
+fn check_parameters(
+    request: &CreateJob,
+    managed: Option<&'static Managed>,
+) -> Result<(), ControlError> {
+    let given = request.document_parameters.clone().unwrap_or_default();
+    match managed {
+        Some(managed) => managed.check(&given),
+        None if given.is_empty() => Ok(()),
+        None => Err(invalid(
+            "Document parameters can only be used with an AWS managed job template.",
+        )),
+    }
+}
+
+pub(super) fn refuse_unsupported(request: &CreateJob) -> Result<(), ControlError> {
+    let members = [(
+        "destinationPackageVersions",
+        &request.destination_package_versions,
+    )];
     let asked = members.iter().find(|(_, value)| is_given(value.as_ref()));
     match asked {
         Some((member, _)) => Err(unsupported(member)),
@@ -212,18 +263,6 @@ fn is_given(value: Option<&Value>) -> bool {
         Some(Value::Array(elements)) => !elements.is_empty(),
         Some(Value::Object(members)) => !members.is_empty(),
         Some(Value::Bool(_) | Value::Number(_) | Value::String(_)) => true,
-    }
-}
-
-fn check_sources(request: &CreateJob) -> Result<(), ControlError> {
-    match (&request.document, &request.document_source) {
-        (Some(_), Some(_)) => Err(invalid(
-            "Job document and job document source cannot be specified at the same time.",
-        )),
-        (None, None) => Err(invalid(
-            "Neither job document nor job document source is specified.",
-        )),
-        (Some(_), None) | (None, Some(_)) => Ok(()),
     }
 }
 
@@ -262,96 +301,6 @@ pub(super) fn check_tags(tags: &[Tag]) -> Result<(), ControlError> {
     ))
 }
 
-fn read_document(
-    inline: Option<String>,
-    source: Option<&str>,
-    fetched: Option<Result<Vec<u8>, SourceError>>,
-) -> Result<String, ControlError> {
-    if let Some(document) = inline {
-        return Ok(document);
-    }
-    let url = source.unwrap_or_default();
-    let fetched = fetched.unwrap_or(Err(SourceError::ObjectNotFound));
-    let bytes = fetched.map_err(|error| match error {
-        SourceError::BucketNotFound => {
-            invalid(&format!("Bucket specified by url: {url} is not found."))
-        }
-        SourceError::ObjectNotFound => {
-            invalid(&format!("Job document located at {url} is not found."))
-        }
-        SourceError::UrlInvalid => invalid(&format!("Given job document source {url} is invalid.")),
-    })?;
-    if bytes.len() > MAX_DOCUMENT {
-        return Err(ControlError::LimitExceeded(format!(
-            "Job document located at {url} exceeds the limit of {MAX_DOCUMENT} bytes."
-        )));
-    }
-    String::from_utf8(bytes).map_err(|_| not_json(url))
-}
-
-fn check_document(
-    id: &JobId,
-    document: &str,
-    source: &str,
-    presign: &PresignedUrlConfig,
-) -> Result<(), ControlError> {
-    if document.len() > MAX_DOCUMENT {
-        return Err(ControlError::LimitExceeded(format!(
-            "Job document located at {source} exceeds the limit of {MAX_DOCUMENT} bytes."
-        )));
-    }
-    if serde_json::from_str::<Value>(document).is_err() {
-        return Err(not_json(source));
-    }
-    check_role(id, document, presign)
-}
-
-/// Checks that the placeholders in a document are legal, and that there is a role to read with.
-pub(super) fn check_role(
-    id: &JobId,
-    document: &str,
-    presign: &PresignedUrlConfig,
-) -> Result<(), ControlError> {
-    let needs_role = needs_role(document).map_err(|error| match error {
-        PlaceholderError::Invalid(spelling) => {
-            invalid(&format!("Given placeholder {spelling} is invalid."))
-        }
-        PlaceholderError::Unsupported(spelling) => unsupported(&format!("placeholder {spelling}")),
-    })?;
-    match (&presign.role_arn, needs_role) {
-        (None, Some(Version::V1)) => Err(invalid(&format!(
-            "Role must be provided for pre-sign S3 urls in job document of job {id}."
-        ))),
-        (None, Some(Version::V2)) => Err(invalid(
-            "presignedUrlConfig role ARN is required to generate an S3 presigned url in job document.",
-        )),
-        (None, None) => Ok(()),
-        (Some(role), _) => refuse_role(Some(role)),
-    }
-}
-
-/// Refuses what is no ARN of a role.
-pub(super) fn refuse_role(role: Option<&String>) -> Result<(), ControlError> {
-    match role {
-        Some(role) if !is_role(role) => Err(invalid(&format!("Given role {role} is invalid."))),
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn is_role(arn: &str) -> bool {
-    let rest = arn.strip_prefix("arn:aws:iam::");
-    let parts = rest.and_then(|rest| rest.split_once(":role/"));
-    parts.is_some_and(|(account, name)| {
-        account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()) && !name.is_empty()
-    })
-}
-
-fn not_json(source: &str) -> ControlError {
-    invalid(&format!(
-        "Job document located at {source} is an invalid JSON document."
-    ))
-}
-
 fn unknown_target(arn: &str) -> ControlError {
     let resource = arn
         .strip_prefix("arn:")
@@ -367,7 +316,7 @@ fn unknown_target(arn: &str) -> ControlError {
     }
 }
 
-fn unsupported(what: &str) -> ControlError {
+pub(super) fn unsupported(what: &str) -> ControlError {
     invalid(&format!("{what} is not supported yet by this service."))
 }
 

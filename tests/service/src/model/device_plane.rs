@@ -129,11 +129,19 @@ impl Model {
                 state: Some(execution.state()),
             });
         }
+        // AWS does not offer it, and says that it cannot be started; how it refuses is unknown.
+        let hidden = self.jobs.get(job).is_some_and(|job| job.hidden);
+        if hidden && execution.status == ExecutionStatus::Queued {
+            return Err(DeviceError::InvalidStateTransition {
+                message: format!("Job {job} for {thing} is outside its maintenance window"),
+                state: Some(execution.state()),
+            });
+        }
         self.change(&id, now, |execution| {
             execution.report(status, details, step, timeout, now);
         });
         let state = self.execution(&id).map(Execution::state);
-        let document = self.jobs.get(job).map(Job::document);
+        let document = self.jobs.get(job).map(|job| job.document(&id));
         Ok(Updated {
             state: state.filter(|_| request.include_job_execution_state),
             document: document.filter(|_| request.include_job_document),

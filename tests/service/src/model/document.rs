@@ -8,6 +8,7 @@ use core::time::Duration;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use super::execution::ExecutionId;
 use super::time::Timestamp;
 
 const OPEN: &str = "${aws:iot:";
@@ -17,19 +18,39 @@ const PRESIGN: [&str; 2] = ["s3-presigned-url:", "s3-presigned-url-v1:"];
 /// The URL of the second version is percent-encoded.
 const PRESIGN_V2: &str = "s3-presigned-url-v2:";
 const UPLOAD: &str = "s3-presigned-url-upload:";
+/// What stands in an upload's key for the names of the execution; each of them twice at most.
+const NAMES: [&str; 3] = ["${thingName}", "${jobId}", "${executionNumber}"];
+const MAX_NAMES: usize = 2;
 const PACKAGE: &str = "package:";
 
-/// Makes URLs that allow whoever holds them to read one object for a while.
-pub trait Presign: Send + Sync {
-    /// A URL of the object `key` in `bucket` that works from `now` on for `expires`.
-    fn presign(&self, bucket: &str, key: &str, expires: Duration, now: Timestamp) -> String;
+/// What a URL allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To read the object.
+    Read,
+    /// To put an object there.
+    Write,
 }
 
-/// A job's document, and how long the URLs in it live. Its placeholders are replaced anew at each
+/// Makes URLs that allow whoever holds them to read or write one object for a while.
+pub trait Presign: Send + Sync {
+    /// A URL of the object `key` in `bucket` that works from `now` on for `expires`.
+    fn presign(
+        &self,
+        access: Access,
+        bucket: &str,
+        key: &str,
+        expires: Duration,
+        now: Timestamp,
+    ) -> String;
+}
+
+/// A job's document for one execution, and how long the URLs in it live. Its placeholders are replaced anew at each
 /// read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     pub(super) text: String,
+    pub(super) execution: ExecutionId,
     pub(super) expires: Duration,
 }
 
@@ -42,8 +63,16 @@ impl Document {
             text.push_str(found.before);
             match found.placeholder {
                 Placeholder::Object(location, _) => text.push_str(&presign.presign(
+                    Access::Read,
                     &location.bucket,
                     &location.key,
+                    self.expires,
+                    now,
+                )),
+                Placeholder::Upload(location) => text.push_str(&presign.presign(
+                    Access::Write,
+                    &location.bucket,
+                    &self.fill_in(&location.key),
                     self.expires,
                     now,
                 )),
@@ -54,6 +83,18 @@ impl Document {
             rest = found.after;
         }
         text + rest
+    }
+
+    /// The key of an upload, with the names of the execution. Without a key, the names are one.
+    fn fill_in(&self, key: &str) -> String {
+        let ExecutionId { thing, job, number } = &self.execution;
+        if key.is_empty() {
+            return format!("{job}/{thing}/{number}");
+        }
+        let [thing_name, job_id, execution_number] = NAMES;
+        key.replace(thing_name, thing.as_str())
+            .replace(job_id, job.as_str())
+            .replace(execution_number, &number.to_string())
     }
 
     /// The document with fresh URLs, as MQTT carries it: an object, members that are null dropped.
@@ -89,6 +130,7 @@ pub(super) fn needs_role(text: &str) -> Result<Option<Version>, PlaceholderError
     while let Some(found) = Found::first(rest) {
         match found.placeholder {
             Placeholder::Object(_, version) => needed = needed.or(Some(version)),
+            Placeholder::Upload(_) => needed = needed.or(Some(Version::V1)),
             Placeholder::Invalid => {
                 return Err(PlaceholderError::Invalid(found.spelling.to_owned()));
             }
@@ -119,12 +161,14 @@ enum Placeholder {
     Other,
     /// Something that AWS replaces and this service does not.
     Unsupported,
+    /// Where to presign an upload; the key may be empty, and may have names to fill in.
+    Upload(ObjectLocation),
 }
 
 impl<'a> Found<'a> {
     fn first(text: &'a str) -> Option<Self> {
         let (before, opened) = text.split_once(OPEN)?;
-        let (inner, after) = opened.split_once(CLOSE)?;
+        let (inner, after) = split_at_close(opened)?;
         let spelling = text.get(before.len()..text.len() - after.len())?;
         Some(Self {
             before,
@@ -133,6 +177,20 @@ impl<'a> Found<'a> {
             placeholder: Placeholder::parse(inner),
         })
     }
+}
+
+/// Splits at the brace that closes a placeholder; there may be others in it.
+fn split_at_close(opened: &str) -> Option<(&str, &str)> {
+    let mut inside = 0_usize;
+    for (at, c) in opened.char_indices() {
+        match c {
+            '{' => inside += 1,
+            CLOSE if inside == 0 => return Some((opened.get(..at)?, opened.get(at + 1..)?)),
+            CLOSE => inside -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 impl Placeholder {
@@ -151,10 +209,28 @@ impl Placeholder {
             }
             return Self::object(&url, Version::V2);
         }
-        if inner.starts_with(UPLOAD) || inner.starts_with(PACKAGE) {
+        if let Some(url) = inner.strip_prefix(UPLOAD) {
+            return Self::upload(url);
+        }
+        if inner.starts_with(PACKAGE) {
             return Self::Unsupported;
         }
         Self::Other
+    }
+
+    fn upload(url: &str) -> Self {
+        // A key may be left out, but no bucket.
+        let location = ObjectLocation::parse(url).or_else(|| {
+            let without_key = url.strip_suffix('/').unwrap_or(url);
+            let location = ObjectLocation::parse(&format!("{without_key}/key"))?;
+            let key = String::new();
+            (location.key == "key").then_some(ObjectLocation { key, ..location })
+        });
+        let fits = |location: &ObjectLocation| {
+            let few = |name| location.key.matches(name).count() <= MAX_NAMES;
+            NAMES.into_iter().all(few)
+        };
+        location.filter(fits).map_or(Self::Invalid, Self::Upload)
     }
 
     fn object(url: &str, version: Version) -> Self {
@@ -232,6 +308,8 @@ fn without_nulls(value: Value) -> Value {
 mod tests {
     use serde_json::json;
 
+    use crate::model::names::{JobId, ThingName};
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -239,14 +317,31 @@ mod tests {
     struct Spell;
 
     impl Presign for Spell {
-        fn presign(&self, bucket: &str, key: &str, expires: Duration, now: Timestamp) -> String {
-            format!("<{bucket}|{key}|{}|{}>", expires.as_secs(), now.as_secs())
+        fn presign(
+            &self,
+            access: Access,
+            bucket: &str,
+            key: &str,
+            expires: Duration,
+            now: Timestamp,
+        ) -> String {
+            let write = if access == Access::Write { "PUT " } else { "" };
+            format!(
+                "<{write}{bucket}|{key}|{}|{}>",
+                expires.as_secs(),
+                now.as_secs()
+            )
         }
     }
 
     fn document(text: &str) -> Document {
         Document {
             text: text.to_owned(),
+            execution: ExecutionId {
+                thing: ThingName::parse("gw-1").unwrap(),
+                job: JobId::parse("J").unwrap(),
+                number: 2,
+            },
             expires: Duration::from_secs(300),
         }
     }
@@ -267,6 +362,44 @@ mod tests {
                 substituted(placeholder),
                 r#"{"u":"<b|k/1.bin|300|1700000000>"}"#,
                 "{placeholder}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_uploads_key_has_the_names_of_the_execution() {
+        for (key, filled) in [
+            ("logs/a.txt", "logs/a.txt"),
+            (
+                "${thingName}/${jobId}-${executionNumber}.log",
+                "gw-1/J-2.log",
+            ),
+            ("${jobId}/${jobId}", "J/J"),
+            ("", "J/gw-1/2"),
+        ] {
+            for bucket in ["https://s3.eu-west-1.amazonaws.com/b", "s3://b"] {
+                let placeholder = format!("${{aws:iot:s3-presigned-url-upload:{bucket}/{key}}}");
+                assert_eq!(
+                    substituted(&placeholder),
+                    format!(r#"{{"u":"<PUT b|{filled}|300|1700000000>"}}"#)
+                );
+            }
+        }
+        let without_slash = "${aws:iot:s3-presigned-url-upload:https://b.s3.amazonaws.com}";
+        assert!(substituted(without_slash).contains("<PUT b|J/gw-1/2|"));
+    }
+
+    #[test]
+    fn uploads_without_a_bucket_or_with_too_many_names_are_invalid() {
+        for url in [
+            "https://s3.eu-west-1.amazonaws.com",
+            "https://example.com/b/k",
+            "s3://b/${thingName}${thingName}${thingName}",
+        ] {
+            let placeholder = format!("${{aws:iot:s3-presigned-url-upload:{url}}}");
+            assert_eq!(
+                needs_role(&placeholder),
+                Err(PlaceholderError::Invalid(placeholder.clone()))
             );
         }
     }
@@ -342,6 +475,7 @@ mod tests {
         for (text, version) in [
             ("${aws:iot:s3-presigned-url:s3://b/k}", Version::V1),
             ("${aws:iot:s3-presigned-url-v2:s3://b/k}", Version::V2),
+            ("${aws:iot:s3-presigned-url-upload:s3://b/k}", Version::V1),
         ] {
             assert_eq!(needs_role(text), Ok(Some(version)));
         }
@@ -356,7 +490,6 @@ mod tests {
             Err(PlaceholderError::Invalid(broken.to_owned()))
         );
         for unsupported in [
-            "${aws:iot:s3-presigned-url-upload:s3://b/k}",
             "${aws:iot:package:p:version:1:attributes:a}",
             "${aws:iot:s3-presigned-url-v2:https://b.s3.amazonaws.com/k%3FversionId%3D1}",
         ] {

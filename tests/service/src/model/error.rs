@@ -9,6 +9,14 @@ use super::status::ExecutionState;
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
+    /// The id of a job template is taken.
+    #[error("{message}")]
+    Conflict {
+        /// What AWS says.
+        message: String,
+        /// The id that is taken.
+        resource_id: String,
+    },
     /// A member is missing, malformed or in conflict with another one.
     #[error("{0}")]
     InvalidRequest(String),
@@ -45,6 +53,7 @@ impl ControlError {
     /// The exception's name, as in `x-amzn-ErrorType`.
     pub fn exception(&self) -> &'static str {
         match self {
+            Self::Conflict { .. } => "ConflictException",
             Self::InvalidRequest(_) => "InvalidRequestException",
             Self::InvalidStateTransition(_) => "InvalidStateTransitionException",
             Self::LimitExceeded(_) => "LimitExceededException",
@@ -59,7 +68,8 @@ impl ControlError {
         match self {
             Self::InvalidRequest(_) => 400,
             Self::ResourceNotFound(_) => 404,
-            Self::InvalidStateTransition(_)
+            Self::Conflict { .. }
+            | Self::InvalidStateTransition(_)
             | Self::ResourceAlreadyExists { .. }
             | Self::VersionConflict { .. } => 409,
             Self::LimitExceeded(_) => 410,

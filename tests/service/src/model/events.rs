@@ -303,7 +303,7 @@ impl Job {
         use JobOperation::{Canceled, CancellationInProgress, Completed};
 
         let (operation, status) = happened.names();
-        let view = self.view(id, &self.terms.scope);
+        let view = self.view(id, &self.terms.scope, now);
         let cancelled = matches!(happened, Canceled | CancellationInProgress);
         let counted = matches!(happened, Canceled | Completed);
         let completed_at = view.completed_at.filter(|_| happened == Completed);

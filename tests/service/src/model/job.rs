@@ -7,12 +7,13 @@ use super::abort::AbortConfig;
 use super::continuous::Reach;
 use super::execution::{Execution, ExecutionId};
 use super::names::{JobId, NamespaceId, Scope, ThingName};
-use super::request::{PresignedUrlConfig, Tag, TimeoutConfig};
-use super::retry::RetryConfig;
+use super::request::{PresignedUrlConfig, SchedulingConfig, Tag, TimeoutConfig};
+use super::retry::{Retries, RetryConfig};
 use super::rollout::{Rollout, RolloutConfig};
 use super::status::{ExecutionStatus, JobStatus, TargetSelection};
 use super::time::Timestamp;
-use super::view::{Empty, JobProcessDetails, JobReference, JobSummary, JobView};
+use super::view::{JobProcessDetails, JobReference, JobSummary, JobView};
+use super::window::{Phase, Schedule};
 
 /// Longest in-progress or step timeout: seven days (API reference, TimeoutConfig).
 pub(super) const MAX_TIMEOUT_MINUTES: i64 = 10_080;
@@ -25,6 +26,13 @@ pub(super) struct Job {
     pub(super) namespace: Option<NamespaceId>,
     pub(super) reach: Reach,
     pub(super) rollout: Rollout,
+    /// The things that get an execution when the job opens next, whatever its rate.
+    pub(super) deferred: BTreeMap<ThingName, Retries>,
+    pub(super) phase: Phase,
+    /// When the phase may change next.
+    pub(super) edge: Option<Timestamp>,
+    /// Whether devices are not told of the job's executions at present.
+    pub(super) hidden: bool,
     pub(super) document: String,
     /// Tells apart jobs that were made at the same time.
     pub(super) order: u64,
@@ -47,12 +55,20 @@ pub(super) struct Terms {
     pub(super) targets: Vec<String>,
     pub(super) selection: TargetSelection,
     pub(super) document_source: Option<String>,
+    pub(super) template_arn: Option<String>,
+    /// What the document was filled with.
+    pub(super) document_parameters: Option<BTreeMap<String, String>>,
+    /// The document before it was filled, if it was.
+    pub(super) before_substitution: Option<String>,
     pub(super) description: Option<String>,
     pub(super) presigned_url_config: PresignedUrlConfig,
     pub(super) timeout_config: TimeoutConfig,
     pub(super) rollout: RolloutConfig,
     pub(super) abort: Option<AbortConfig>,
     pub(super) retry: Option<RetryConfig>,
+    pub(super) scheduling_config: SchedulingConfig,
+    /// What `scheduling_config` means.
+    pub(super) schedule: Schedule,
     pub(super) tags: Vec<Tag>,
 }
 
@@ -86,6 +102,10 @@ impl Job {
             namespace,
             reach,
             rollout: Rollout::default(),
+            deferred: BTreeMap::new(),
+            phase: Phase::default(),
+            edge: None,
+            hidden: false,
             document,
             order,
             created_at: now,
@@ -101,6 +121,7 @@ impl Job {
     pub(super) fn status(&self) -> JobStatus {
         match self.stage {
             _ if self.deleting => JobStatus::DeletionInProgress,
+            Stage::InProgress if self.phase == Phase::Shut => JobStatus::Scheduled,
             Stage::InProgress => JobStatus::InProgress,
             Stage::Completed { .. } => JobStatus::Completed,
             Stage::Canceled { .. } => JobStatus::Canceled,
@@ -185,13 +206,36 @@ impl Job {
     }
 
     /// Whether nothing is left to do: nothing waits, and no execution is open. A continuous job
-    /// waits for who may yet join.
+    /// waits for who may yet join, until its end.
     pub(super) fn is_over(&self) -> bool {
-        let open = self.count(ExecutionStatus::Queued) + self.count(ExecutionStatus::InProgress);
-        self.status() == JobStatus::InProgress
-            && self.terms.selection == TargetSelection::Snapshot
+        let reached = match self.terms.selection {
+            TargetSelection::Continuous => self.phase == Phase::Ended,
+            TargetSelection::Snapshot => self.phase != Phase::Shut,
+        };
+        reached
+            && self.is_running()
             && self.rollout.waiting.is_empty()
-            && open == 0
+            && self.deferred.is_empty()
+            && !self.has_open_executions()
+    }
+
+    /// Whether the job was neither completed, cancelled nor deleted.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::InProgress) && !self.deleting
+    }
+
+    /// Whether the job, or an execution of it, is not over.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_running() || self.has_open_executions()
+    }
+
+    /// Whether the job reaches its things within maintenance windows only.
+    pub(super) fn has_windows(&self) -> bool {
+        !self.terms.schedule.windows.is_empty()
+    }
+
+    fn has_open_executions(&self) -> bool {
+        self.count(ExecutionStatus::Queued) + self.count(ExecutionStatus::InProgress) > 0
     }
 
     /// Marks the job as completed.
@@ -277,7 +321,7 @@ impl Job {
         }
     }
 
-    pub(super) fn view(&self, id: &JobId, scope: &Scope) -> JobView {
+    pub(super) fn view(&self, id: &JobId, scope: &Scope, now: Timestamp) -> JobView {
         let why = match &self.stage {
             Stage::Canceled { why, .. } => Some(why),
             Stage::Completed { .. } | Stage::InProgress => None,
@@ -302,8 +346,11 @@ impl Job {
             job_process_details: self.process_details(),
             timeout_config: self.terms.timeout_config.clone(),
             namespace_id: self.namespace.clone(),
+            job_template_arn: self.terms.template_arn.clone(),
+            document_parameters: self.terms.document_parameters.clone(),
             is_concurrent: self.is_rolling_out(),
-            scheduling_config: Empty {},
+            scheduling_config: self.terms.scheduling_config.clone(),
+            scheduled_job_rollouts: self.terms.schedule.next_rollouts(now),
         }
     }
 

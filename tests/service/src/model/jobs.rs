@@ -41,19 +41,30 @@ const DELETION_PAUSE: Duration = Duration::from_secs(1);
 
 impl Model {
     /// DescribeJob.
-    pub fn describe_job(&self, scope: &Scope, id: &str) -> Result<JobDescription, ControlError> {
+    pub fn describe_job(
+        &self,
+        scope: &Scope,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<JobDescription, ControlError> {
         let (id, job) = self.existing_job(id, Violations::default())?;
         Ok(JobDescription {
             document_source: job.terms.document_source.clone(),
-            job: job.view(&id, scope),
+            job: job.view(&id, scope, now),
         })
     }
 
-    /// GetJobDocument.
-    pub fn job_document(&self, id: &str) -> Result<JobDocument, ControlError> {
+    /// GetJobDocument; on request as it was before its parameters were put in.
+    pub fn job_document(
+        &self,
+        id: &str,
+        before_substitution: bool,
+    ) -> Result<JobDocument, ControlError> {
         let (_, job) = self.existing_job(id, Violations::default())?;
+        let before = job.terms.before_substitution.as_ref();
+        let before = before.filter(|_| before_substitution);
         Ok(JobDocument {
-            document: job.document.clone(),
+            document: before.unwrap_or(&job.document).clone(),
         })
     }
 
@@ -101,7 +112,7 @@ impl Model {
         violations.optional_text("reasonCode", reason, REASON_CODE);
         violations.optional_text("comment", request.comment.as_ref(), COMMENT);
         let (id, job) = self.existing_job(&request.job_id, violations)?;
-        if job.status() != JobStatus::InProgress {
+        if !job.is_running() {
             let status = job.status().as_str();
             return Err(ControlError::InvalidRequest(format!(
                 "Job {id} in status {status} cannot be canceled."
@@ -139,6 +150,7 @@ impl Model {
         if let Some(job) = self.jobs.get_mut(id).filter(|job| job.is_over()) {
             job.complete(now);
             self.plan(id, None);
+            self.plan_edge(id, None);
             self.note_job(id, JobOperation::Completed, now);
         }
     }
@@ -152,7 +164,7 @@ impl Model {
         let status = job.status();
         let deletable = match status {
             JobStatus::Canceled | JobStatus::Completed => true,
-            JobStatus::InProgress => request.force,
+            JobStatus::InProgress | JobStatus::Scheduled => request.force,
             JobStatus::DeletionInProgress => false,
         };
         if !deletable {
@@ -169,6 +181,7 @@ impl Model {
             )));
         }
         self.end_rollout(&id);
+        self.plan_edge(&id, None);
         if let Some(job) = self.jobs.get_mut(&id) {
             job.begin_deletion(now);
         }

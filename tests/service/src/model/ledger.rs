@@ -21,6 +21,8 @@ use super::{Effect, Model};
 
 /// Most executions that a pending list shows (developer guide, job-limits).
 pub(super) const PENDING_LIMIT: usize = 10;
+/// How many more it shows of jobs whose maintenance window is open.
+pub(super) const PENDING_LIMIT_IN_WINDOW: usize = 5;
 
 type Numbered = (JobId, u64);
 
@@ -90,6 +92,7 @@ impl Model {
             return;
         };
         let namespace = job.namespace.clone();
+        let hidden = job.hidden;
         let status = new.as_ref().map(|execution| execution.status);
         let deadline = new.as_ref().and_then(Execution::deadline);
         let old = job.replace(id, new);
@@ -108,7 +111,7 @@ impl Model {
         set_membership(&mut queue.all, id, status.is_some());
         set_membership(&mut queue.pending, id, is_pending);
 
-        if was_pending != is_pending {
+        if was_pending != is_pending && !hidden {
             self.effects.push(Effect::Notify {
                 thing: id.thing.clone(),
                 job: id.job.clone(),
@@ -138,16 +141,38 @@ impl Model {
         self.complete_if_over(&id.job, now);
     }
 
-    /// Does everything that is due at `now`, in order: executions time out, jobs roll on.
+    /// Does everything that is due at `now`, in order: executions time out, jobs open, shut and end,
+    /// jobs roll on.
     pub(super) fn fire_timers(&mut self, now: Timestamp) {
         while let Some(due) = self.next_deadline().filter(|due| *due <= now) {
-            match (self.deadlines.first().cloned(), self.ticks.first().cloned()) {
-                (Some((deadline, id)), _) if deadline == due => {
-                    self.change(&id, due, |execution| execution.time_out(due));
-                }
-                (_, Some((_, id))) => self.tick(&id, due),
-                (_, None) => return,
+            let timer = self.deadlines.first().cloned();
+            let edge = self.edges.first().cloned();
+            if let Some((_, id)) = timer.filter(|(deadline, _)| *deadline == due) {
+                self.change(&id, due, |execution| execution.time_out(due));
+            } else if let Some((_, id)) = edge.filter(|(edge, _)| *edge == due) {
+                self.pass_edge(&id, due);
+            } else if let Some((_, id)) = self.ticks.first().cloned() {
+                self.tick(&id, due);
             }
+        }
+    }
+
+    /// Tells the devices that have open executions of a job that these came into the lists, or left.
+    pub(super) fn tell_things_of(&mut self, id: &JobId, now: Timestamp) {
+        let Some(job) = self.jobs.get(id) else {
+            return;
+        };
+        let namespace = job.namespace.clone();
+        let open = job.ids(id, |execution| execution.status.is_pending());
+        let things: Vec<_> = open.map(|id| id.thing).collect();
+        for thing in things {
+            self.effects.push(Effect::Notify {
+                pending: self.pending(&thing, namespace.as_ref()),
+                thing: thing.clone(),
+                job: id.clone(),
+                namespace: namespace.clone(),
+            });
+            self.tell_next(&thing, now);
         }
     }
 
@@ -164,13 +189,14 @@ impl Model {
             .collect()
     }
 
-    /// What is pending on a thing in any namespace, first to last.
+    /// What is pending on a thing in any namespace, first to last, and not hidden by a schedule.
     fn queue(&self, thing: &ThingName) -> Vec<Entry<'_>> {
         let pending = self.queues.get(thing).map(|queue| &queue.pending);
         let mut entries: Vec<_> = pending
             .into_iter()
             .flatten()
             .filter_map(|(id, number)| self.entry(thing, id, *number))
+            .filter(|entry| !entry.job.hidden)
             .collect();
         entries.sort_by_key(|entry| entry.execution.rank());
         entries
@@ -203,11 +229,18 @@ impl Model {
     pub(super) fn pending(&self, thing: &ThingName, namespace: Option<&NamespaceId>) -> Pending {
         let mut pending = Pending::default();
         let queue = self.queue(thing);
-        let shown = queue
+        let (mut shown, mut more) = (0, 0);
+        let in_namespace = queue
             .iter()
-            .filter(|entry| entry.job.namespace.as_ref() == namespace)
-            .take(PENDING_LIMIT);
-        for entry in shown {
+            .filter(|entry| entry.job.namespace.as_ref() == namespace);
+        for entry in in_namespace {
+            if shown < PENDING_LIMIT {
+                shown += 1;
+            } else if more < PENDING_LIMIT_IN_WINDOW && entry.job.has_windows() {
+                more += 1;
+            } else {
+                continue;
+            }
             let list = if entry.execution.status == ExecutionStatus::InProgress {
                 &mut pending.in_progress_jobs
             } else {
@@ -293,7 +326,7 @@ impl Entry<'_> {
         JobExecution {
             job_id: self.id.clone(),
             thing_name: thing.clone(),
-            document: with_document.then(|| self.job.document()),
+            document: with_document.then(|| self.job.document(&self.execution_id(thing))),
             status: self.execution.status,
             status_details: self.execution.status_details.clone(),
             queued_at: self.execution.queued_at,
@@ -307,10 +340,11 @@ impl Entry<'_> {
 }
 
 impl Job {
-    /// The document, to be read by a device.
-    pub(super) fn document(&self) -> Document {
+    /// The document, to be read by the device that runs `execution`.
+    pub(super) fn document(&self, execution: &ExecutionId) -> Document {
         Document {
             text: self.document.clone(),
+            execution: execution.clone(),
             expires: self.presigned_for(),
         }
     }

@@ -6,8 +6,10 @@
 //! passes by itself is told with [`Model::advance`] when [`Model::next_deadline`] is due.
 
 mod abort;
+pub(crate) mod calendar;
 mod continuous;
 mod create;
+mod cron;
 mod details;
 mod device_plane;
 pub mod document;
@@ -19,6 +21,7 @@ mod groups;
 mod job;
 mod jobs;
 mod ledger;
+mod managed;
 pub mod names;
 pub mod operation;
 mod page;
@@ -26,12 +29,16 @@ mod registry;
 pub mod request;
 mod retry;
 mod rollout;
+mod schedule;
+mod source;
 pub mod status;
 mod tags;
+mod template;
 pub mod time;
 mod update;
 mod validate;
 pub mod view;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,9 +47,10 @@ use execution::ExecutionId;
 use groups::Group;
 use job::Job;
 use ledger::Queue;
-use names::{GroupName, JobId, NamespaceId, ThingName};
+use names::{GroupName, JobId, NamespaceId, TemplateId, ThingName};
 use operation::{JobExecution, Pending};
 use registry::Thing;
+use template::JobTemplate;
 use time::Timestamp;
 
 /// Choices where AWS's behaviour is unknown, or where tests want more than AWS does.
@@ -95,12 +103,15 @@ pub struct Model {
     things: BTreeMap<ThingName, Thing>,
     groups: BTreeMap<GroupName, Group>,
     jobs: BTreeMap<JobId, Job>,
+    templates: BTreeMap<TemplateId, JobTemplate>,
     /// What the executions in `jobs` mean for each thing.
     queues: BTreeMap<ThingName, Queue>,
     /// The executions in `jobs` that will time out.
     deadlines: BTreeSet<(Timestamp, ExecutionId)>,
     /// The jobs that have more to do, and when.
     ticks: BTreeSet<(Timestamp, JobId)>,
+    /// The jobs whose schedules have something to come, and when.
+    edges: BTreeSet<(Timestamp, JobId)>,
     /// Which events are published.
     events: EventTypes,
     effects: Vec<Effect>,
@@ -142,10 +153,12 @@ impl Model {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
         let tick = self.ticks.first().map(|(tick, _)| *tick);
-        deadline.into_iter().chain(tick).min()
+        let edge = self.edges.first().map(|(edge, _)| *edge);
+        deadline.into_iter().chain(tick).chain(edge).min()
     }
 
-    /// Does what became due up to `now`: ends executions whose timers have run out, rolls jobs out.
+    /// Does what became due up to `now`: ends executions whose timers have run out, opens, shuts and
+    /// ends jobs by their schedules, rolls jobs out.
     pub fn advance(&mut self, now: Timestamp) {
         self.fire_timers(now);
     }

@@ -73,6 +73,10 @@ name!(
     JobId, MAX_JOB_ID, is_plain_char
 );
 name!(
+    /// The id of a job template.
+    TemplateId, MAX_JOB_ID, is_plain_char
+);
+name!(
     /// The namespace of a job. Jobs without one are in the default namespace, `None` everywhere.
     NamespaceId, MAX_NAMESPACE, is_plain_char
 );
@@ -94,6 +98,20 @@ pub enum Target {
     Group(GroupName),
     /// One thing.
     Thing(ThingName),
+}
+
+/// A job template by what its ARN says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TemplateName<'a> {
+    /// One of AWS's.
+    Managed {
+        /// For example `AWS-Reboot`.
+        name: &'a str,
+        /// For example `1.0`.
+        version: &'a str,
+    },
+    /// One of the account's own.
+    Own(TemplateId),
 }
 
 /// The region and account in whose name a control-plane request is made: the SigV4 credential
@@ -133,6 +151,29 @@ impl Scope {
     /// The job that `arn` names, if it is one of this region and account.
     pub fn job(&self, arn: &str) -> Option<JobId> {
         JobId::parse(self.resource(arn, "job")?)
+    }
+
+    /// The ARN of a job template of the account.
+    pub fn template_arn(&self, id: &TemplateId) -> String {
+        self.arn("jobtemplate", id.as_str())
+    }
+
+    /// The ARN of a job template of AWS's, which names no account.
+    pub(super) fn managed_template_arn(&self, name: &str, version: &str) -> String {
+        format!("arn:aws:iot:{}::jobtemplate/{name}:{version}", self.region)
+    }
+
+    /// The job template that `arn` names, if it is one of this region, and of this account or AWS's.
+    pub(super) fn template<'a>(&self, arn: &'a str) -> Option<TemplateName<'a>> {
+        if let Some(id) = self.resource(arn, "jobtemplate") {
+            return TemplateId::parse(id).map(TemplateName::Own);
+        }
+        let managed = arn
+            .strip_prefix("arn:aws:iot:")?
+            .strip_prefix(self.region.as_str())?
+            .strip_prefix("::jobtemplate/")?;
+        let (name, version) = managed.split_once(':')?;
+        Some(TemplateName::Managed { name, version })
     }
 
     fn arn(&self, kind: &str, name: &str) -> String {

@@ -12,9 +12,12 @@ use serde_json::Value;
 pub use super::abort::{AbortConfig, AbortCriteria};
 pub use super::continuous::AssociateTargets;
 pub use super::events::{EventConfiguration, UpdateEventConfigurations};
+pub use super::managed::{DescribeManagedJobTemplate, ListManagedJobTemplates};
 pub use super::retry::{RetryConfig, RetryCriteria};
 pub use super::rollout::{ExponentialRate, RateIncreaseCriteria, RolloutConfig};
+pub use super::schedule::{MaintenanceWindow, SchedulingConfig};
 pub use super::tags::{TagResource, UntagResource};
+pub use super::template::CreateJobTemplate;
 pub use super::update::UpdateJob;
 
 /// CreateThing.
@@ -201,12 +204,12 @@ pub struct CreateJob {
     pub job_executions_rollout_config: Option<RolloutConfig>,
     /// Not supported yet.
     pub destination_package_versions: Option<Value>,
-    /// Not supported yet.
-    pub document_parameters: Option<Value>,
-    /// Not supported yet.
-    pub job_template_arn: Option<Value>,
-    /// Not supported yet.
-    pub scheduling_config: Option<Value>,
+    /// What an AWS managed template's document is filled with.
+    pub document_parameters: Option<BTreeMap<String, String>>,
+    /// Gives the members that the job does not.
+    pub job_template_arn: Option<String>,
+    /// When the job runs.
+    pub scheduling_config: Option<SchedulingConfig>,
 }
 
 /// Why there is no document at `documentSource`.

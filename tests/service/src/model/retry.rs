@@ -11,7 +11,7 @@ use super::error::ControlError;
 use super::execution::{Execution, ExecutionId};
 use super::job::Job;
 use super::request::TimeoutConfig;
-use super::status::{ExecutionStatus, JobStatus};
+use super::status::ExecutionStatus;
 use super::time::Timestamp;
 use super::validate::Violations;
 
@@ -198,14 +198,15 @@ impl RetryCriteria {
 }
 
 impl Model {
-    /// Queues another execution after one that failed, if its job says so.
+    /// Queues another execution after one that failed, if its job says so; one that is between two
+    /// windows does it at the next one's start.
     pub(super) fn retry(&mut self, id: &ExecutionId, now: Timestamp) {
         let Some((job, execution)) = self.jobs.get(&id.job).zip(self.execution(id)) else {
             return;
         };
         let retries = job.next_retries(execution);
         if let Some(retries) = retries.filter(|_| self.is_target(job, &id.thing)) {
-            self.enqueue(&id.job, &id.thing, retries, now);
+            self.give(&id.job, &id.thing, retries, now);
         }
     }
 }
@@ -213,7 +214,7 @@ impl Model {
 impl Job {
     fn next_retries(&self, execution: &Execution) -> Option<Retries> {
         let config = self.terms.retry.as_ref();
-        let config = config.filter(|_| self.status() == JobStatus::InProgress);
+        let config = config.filter(|_| self.is_running());
         config?.next(execution.retries, execution.status)
     }
 }

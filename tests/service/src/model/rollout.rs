@@ -222,14 +222,18 @@ impl Model {
     pub(super) fn end_rollout(&mut self, id: &JobId) {
         if let Some(job) = self.jobs.get_mut(id) {
             job.rollout.waiting.clear();
+            job.deferred.clear();
         }
         self.plan(id, None);
     }
 
     /// Forgets a thing that waits to be reached, as it is a target no longer.
     pub(super) fn no_longer_reach(&mut self, id: &JobId, thing: &ThingName, now: Timestamp) {
-        let waiting = self.jobs.get_mut(id).map(|job| &mut job.rollout.waiting);
-        let Some(waiting) = waiting else { return };
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        job.deferred.remove(thing);
+        let waiting = &mut job.rollout.waiting;
         if waiting.remove(thing) && waiting.is_empty() {
             self.plan(id, None);
             self.complete_if_over(id, now);
@@ -256,7 +260,7 @@ impl Model {
         match self.jobs.get(id).map(Job::status) {
             Some(JobStatus::InProgress) => self.roll_out(id, now),
             Some(JobStatus::DeletionInProgress) => self.delete_more(id, now),
-            Some(JobStatus::Canceled | JobStatus::Completed) | None => {}
+            Some(JobStatus::Canceled | JobStatus::Completed | JobStatus::Scheduled) | None => {}
         }
     }
 }

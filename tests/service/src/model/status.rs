@@ -105,6 +105,8 @@ pub enum JobStatus {
     DeletionInProgress,
     /// Executions are open, or yet to come.
     InProgress,
+    /// Its start, or its next window, is to come.
+    Scheduled,
 }
 
 impl JobStatus {
@@ -124,6 +126,7 @@ impl JobStatus {
             Self::Completed => "COMPLETED",
             Self::DeletionInProgress => "DELETION_IN_PROGRESS",
             Self::InProgress => "IN_PROGRESS",
+            Self::Scheduled => "SCHEDULED",
         }
     }
 }

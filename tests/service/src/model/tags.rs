@@ -1,4 +1,4 @@
-//! Labels of jobs and thing groups.
+//! Labels of jobs, job templates and thing groups.
 //!
 //! Messages were seen on the live service (notes of MiniStack 1.5.33). CreateJob and CreateThingGroup
 //! refuse a bad label in other words.
@@ -15,7 +15,7 @@ use super::view::TagList;
 /// Most tags of one resource (API reference, TagResource).
 pub(super) const MAX_TAGS: usize = 50;
 pub(super) const RESERVED_TAG_PREFIX: &str = "aws:";
-const ARN_KINDS: [&str; 2] = ["job", "thinggroup"];
+const ARN_KINDS: [&str; 3] = ["job", "jobtemplate", "thinggroup"];
 const UNTAGGED_KINDS: [&str; 2] = ["cert", "thing"];
 const KEY: Text = Text {
     min: 1,
@@ -38,7 +38,7 @@ const TOO_MANY: &str = "Too many tags provided in the request. Please check the 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TagResource {
-    /// A job or a thing group.
+    /// A job, a job template or a thing group.
     pub resource_arn: Option<String>,
     /// The tags to add or replace.
     pub tags: Option<Vec<Tag>>,
@@ -48,14 +48,14 @@ pub struct TagResource {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UntagResource {
-    /// A job or a thing group.
+    /// A job, a job template or a thing group.
     pub resource_arn: Option<String>,
     /// The keys of the tags to remove.
     pub tag_keys: Option<Vec<String>>,
 }
 
 impl Model {
-    /// ListTagsForResource, of jobs and thing groups.
+    /// ListTagsForResource, of jobs, job templates and thing groups.
     pub fn list_tags_for_resource(
         &mut self,
         scope: &Scope,
@@ -152,7 +152,7 @@ impl Model {
         } else if let Some(Target::Group(name)) = scope.target(arn) {
             self.groups.get_mut(&name).map(|group| &mut group.tags)
         } else {
-            None
+            self.template_tags(scope, arn)
         };
         found.ok_or_else(|| {
             ControlError::ResourceNotFound(format!("Resource {arn} cannot be found."))

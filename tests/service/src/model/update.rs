@@ -7,14 +7,13 @@ use serde::Deserialize;
 
 use super::Model;
 use super::abort::AbortConfig;
-use super::create::{
-    COMMENT, JOB_ID, NAMESPACE_ID, check_presign, check_role, check_timeout, refuse_role,
-};
+use super::create::{COMMENT, JOB_ID, NAMESPACE_ID, check_presign, check_timeout};
 use super::error::ControlError;
 use super::job::Job;
 use super::request::{PresignedUrlConfig, TimeoutConfig};
 use super::retry::RetryConfig;
 use super::rollout::RolloutConfig;
+use super::source::{check_role, refuse_role};
 use super::status::JobStatus;
 use super::time::Timestamp;
 use super::validate::Violations;
@@ -62,7 +61,7 @@ impl Model {
             retry.refuse_update(job.terms.retry.as_ref())?;
         }
         if let Some(presign) = &request.presigned_url_config {
-            check_role(&id, &job.document, presign)?;
+            check_role(id.as_str(), &job.document, presign)?;
         }
         if let Some(job) = self.jobs.get_mut(&id) {
             job.update(request, now);

@@ -383,8 +383,16 @@ fn a_job_of_another_namespace_is_not_seen_by_its_id() {
 #[test]
 fn http_tells_the_thing_and_the_document_as_a_string() {
     struct Never;
-    impl crate::model::document::Presign for Never {
-        fn presign(&self, _: &str, _: &str, _: core::time::Duration, _: Timestamp) -> String {
+    use crate::model::document::{Access, Presign};
+    impl Presign for Never {
+        fn presign(
+            &self,
+            _: Access,
+            _: &str,
+            _: &str,
+            _: core::time::Duration,
+            _: Timestamp,
+        ) -> String {
             unreachable!("the document has no placeholder")
         }
     }

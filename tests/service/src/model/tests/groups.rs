@@ -31,7 +31,7 @@ fn a_job_for_a_group_reaches_the_groups_below_once_each() {
     let mut model = site();
     let targets = json!({"targets": [group_arn("site"), thing_arn("gw-2")]});
     create(&mut model, "J", targets, at(0));
-    let details = model.describe_job(&scope(), "J").unwrap().job;
+    let details = model.describe_job(&scope(), "J", at(0)).unwrap().job;
     assert_eq!(details.job_process_details.number_of_queued_things, 2);
 }
 
@@ -42,7 +42,7 @@ fn who_joins_after_a_snapshot_is_not_reached() {
     create(&mut model, "J", targets, at(0));
     add_thing(&mut model, "gw-3");
     join(&mut model, "site", "gw-3", at(1));
-    let details = model.describe_job(&scope(), "J").unwrap().job;
+    let details = model.describe_job(&scope(), "J", at(0)).unwrap().job;
     assert_eq!(details.job_process_details.number_of_queued_things, 2);
 }
 
@@ -52,7 +52,7 @@ fn a_job_for_nobody_is_completed_at_once() {
     create_group(&mut model, "empty", None).unwrap();
     let targets = json!({"targets": [group_arn("empty")]});
     create(&mut model, "J", targets, at(0));
-    let job = model.describe_job(&scope(), "J").unwrap().job;
+    let job = model.describe_job(&scope(), "J", at(0)).unwrap().job;
     assert_eq!(job.status.as_str(), "COMPLETED");
 }
 

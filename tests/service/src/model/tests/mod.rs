@@ -8,7 +8,9 @@ mod groups;
 mod notifications;
 mod property;
 mod rules;
+mod schedule;
 mod tags;
+mod templates;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -181,7 +183,7 @@ fn leave(model: &mut Model, group: &str, name: &str, now: Timestamp) {
 
 /// The job as DescribeJob tells it.
 fn described(model: &Model, id: &str) -> Value {
-    let described = model.describe_job(&scope(), id).unwrap();
+    let described = model.describe_job(&scope(), id, at(0)).unwrap();
     serde_json::to_value(described).unwrap()["job"].clone()
 }
 

@@ -89,17 +89,20 @@ struct Rules {
     continuous: bool,
     per_minute: Option<u64>,
     retries: Option<u64>,
+    windows: bool,
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
     let per_minute = proptest::option::of(1..3_u64);
     let retries = proptest::option::of(0..3_u64);
-    (any::<bool>(), any::<bool>(), per_minute, retries).prop_map(
-        |(aborts, continuous, per_minute, retries)| Rules {
+    let windows = proptest::bool::weighted(0.3);
+    (any::<bool>(), any::<bool>(), per_minute, retries, windows).prop_map(
+        |(aborts, continuous, per_minute, retries, windows)| Rules {
             aborts,
             continuous,
             per_minute,
             retries,
+            windows,
         },
     )
 }
@@ -127,7 +130,20 @@ fn step() -> impl Strategy<Value = Step> {
             |(thing, job, status, minutes)| Step::Update { thing, job, status, minutes }
         ),
         3 => (0..200_u64).prop_map(|secs| Step::Wait { secs }),
+        2 => (0..4000_u64).prop_map(|secs| Step::Wait { secs }),
     ]
+}
+
+/// A window in every hour from the next one on, for three hours.
+fn schedule(now: u64) -> Value {
+    let minute = |after: u64| crate::model::calendar::print_minute((NOON + now) / 60 + after);
+    let behaviors = ["STOP_ROLLOUT", "CANCEL", "FORCE_CANCEL"];
+    json!({
+        "startTime": minute(31),
+        "endTime": minute(211),
+        "endBehavior": behaviors.iter().cycle().nth(now as usize % 3),
+        "maintenanceWindows": [{"startTime": "20 * * * ? *", "durationInMinutes": 25}],
+    })
 }
 
 /// Tells apart every execution there ever was: the life of its job, its thing and its number.
@@ -194,7 +210,7 @@ impl Watch {
                 targets,
                 rules,
             } => {
-                let mut members = members(targets, rules);
+                let mut members = members(targets, rules, self.now);
                 members["namespaceId"] = json!(NAMESPACES[namespace]);
                 let request = create_request(JOBS[job], members);
                 let _ = model.create_job(&scope(), request, now);
@@ -448,7 +464,9 @@ impl Watch {
                 continue;
             }
             assert!(
-                before.is_none_or(|before| before == JobStatus::InProgress),
+                before.is_none_or(|before| {
+                    matches!(before, JobStatus::InProgress | JobStatus::Scheduled)
+                }),
                 "{id} came back"
             );
             match status {
@@ -457,7 +475,7 @@ impl Watch {
                     expected.push(format!("canceled {id}"));
                 }
                 JobStatus::Completed => expected.push(format!("completed {id}")),
-                JobStatus::InProgress => {}
+                JobStatus::InProgress | JobStatus::Scheduled => {}
                 JobStatus::DeletionInProgress => panic!("{id} is small"),
             }
         }
@@ -514,7 +532,7 @@ impl Watch {
 }
 
 /// The members of a job with these targets and rules.
-fn members(targets: usize, rules: Rules) -> Value {
+fn members(targets: usize, rules: Rules, now: u64) -> Value {
     let targets = TARGETS[targets].iter().map(|name| {
         if GROUPS.contains(name) {
             group_arn(name)
@@ -543,6 +561,10 @@ fn members(targets: usize, rules: Rules) -> Value {
     if let Some(retries) = rules.retries {
         let criteria = json!([{"failureType": "ALL", "numberOfRetries": retries}]);
         members["jobExecutionsRetryConfig"] = json!({ "criteriaList": criteria });
+    }
+    if rules.windows {
+        members["targetSelection"] = json!("CONTINUOUS");
+        members["schedulingConfig"] = schedule(now);
     }
     members
 }

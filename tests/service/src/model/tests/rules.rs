@@ -387,7 +387,7 @@ fn rules_are_told_as_they_were_given() {
         ]},
     });
     create(&mut model, "J", given, at(0));
-    let job = model.describe_job(&scope(), "J").unwrap();
+    let job = model.describe_job(&scope(), "J", at(0)).unwrap();
     let told = serde_json::to_string(&job).unwrap();
     // Fractions come back as such.
     for text in [

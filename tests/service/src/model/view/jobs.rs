@@ -1,10 +1,13 @@
 //! Answers about jobs, their executions and their tags.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::model::names::{JobId, NamespaceId};
 use crate::model::request::{
-    AbortConfig, PresignedUrlConfig, RetryConfig, RolloutConfig, Tag, TimeoutConfig,
+    AbortConfig, PresignedUrlConfig, RetryConfig, RolloutConfig, SchedulingConfig, Tag,
+    TimeoutConfig,
 };
 use crate::model::status::{ExecutionStatus, JobStatus, StatusDetails};
 use crate::model::time::Timestamp;
@@ -92,15 +95,28 @@ pub struct JobView {
     /// As given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace_id: Option<NamespaceId>,
+    /// As given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_template_arn: Option<String>,
+    /// As given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_parameters: Option<BTreeMap<String, String>>,
     /// Whether executions are being rolled out right now.
     pub is_concurrent: bool,
-    /// Not supported yet: always empty.
-    pub scheduling_config: Empty,
+    /// As given.
+    pub scheduling_config: SchedulingConfig,
+    /// When the next maintenance windows open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_job_rollouts: Option<Vec<ScheduledJobRollout>>,
 }
 
-/// A configuration without members.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Empty {}
+/// When a maintenance window opens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduledJobRollout {
+    /// `YYYY-MM-DDThh:mm`, in UTC.
+    pub start_time: String,
+}
 
 /// How many executions of a job are in which state. Every execution counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -166,7 +182,7 @@ pub struct JobSummary {
 /// GetJobDocument.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobDocument {
-    /// As given; placeholders are not replaced.
+    /// As given, but for its parameters; other placeholders are not replaced.
     pub document: String,
 }
 

@@ -2,7 +2,9 @@
 //! operation's response.
 
 mod jobs;
+mod templates;
 mod things;
 
 pub use jobs::*;
+pub use templates::*;
 pub use things::*;
