@@ -1,6 +1,7 @@
 //! Documents that nobody should have written: each is REJECTED with a reason, and the next job runs.
 
 use iot_jobs_e2e::{Scene, THING};
+use iot_jobs_kit::AwsError;
 use iot_jobs_kit::image::Image;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ fn each_hostile_document_is_rejected_with_its_reason_and_the_last_job_runs() {
     let mut scene = Scene::new(|_| {}).unwrap();
     let documents = documents();
     for (name, document, _) in &documents {
-        create(&scene, name, document);
+        create(&scene, name, document).unwrap();
     }
     let file = Image::new(1, 4096);
     let target = scene.device.path("files/after.bin");
@@ -98,8 +99,47 @@ fn a_document_of_the_greatest_length_runs() {
 }
 
 /// A job's id, its document, and the reason why it is rejected.
-fn documents() -> Vec<(&'static str, String, &'static str)> {
-    let firmware = |adapt: &dyn Fn(&mut Value)| {
+type Hostile = (&'static str, String, &'static str);
+
+fn documents() -> Vec<Hostile> {
+    let mut documents = unknown();
+    documents.extend(firmware());
+    documents.extend(file());
+    documents
+}
+
+/// Documents that no handler is found for.
+fn unknown() -> Vec<Hostile> {
+    let deep = "[".repeat(100) + &"]".repeat(100);
+    let nested = format!(r#"{{"operation":"firmware-update","a":{deep}}}"#);
+    let long = format!(r#"{{"operation":"{}"}}"#, "x".repeat(30_000));
+    [
+        ("array", "[]", "invalid_document"),
+        ("text", r#""x""#, "invalid_document"),
+        ("null", "null", "invalid_document"),
+        ("nested", &nested, "invalid_document"),
+        ("empty", "{}", "unsupported_document"),
+        ("number", r#"{"operation":7}"#, "invalid_document"),
+        ("no-name", r#"{"operation":""}"#, "unsupported_document"),
+        ("long-name", &long, "unsupported_operation"),
+        (
+            "control",
+            r#"{"operation":"a\u0000\u001b[2J\u202e"}"#,
+            "unsupported_operation",
+        ),
+        (
+            "steps",
+            r#"{"version":"1.0","steps":5}"#,
+            "unsupported_operation",
+        ),
+    ]
+    .map(|(id, document, reason)| (id, document.to_owned(), reason))
+    .into()
+}
+
+fn firmware() -> Vec<Hostile> {
+    let digits: Value = serde_json::from_str(&"9".repeat(300)).unwrap_or_default();
+    let with = |member: &str, value: Value| {
         let mut document = json!({
             "operation": "firmware-update",
             "version": "2.0.0",
@@ -107,137 +147,59 @@ fn documents() -> Vec<(&'static str, String, &'static str)> {
             "size": 4096,
             "sha256": "00".repeat(32),
         });
-        adapt(&mut document);
+        if let Some(members) = document.as_object_mut() {
+            members.insert(member.to_owned(), value);
+        }
         document.to_string()
     };
-    let nested = format!(
-        r#"{{"operation":"firmware-update","a":{}{}}}"#,
-        "[".repeat(100),
-        "]".repeat(100)
-    );
+    let text = |text: &str| json!(text);
+    [
+        ("size-digits", "size", digits),
+        ("size-negative", "size", json!(-1)),
+        ("size-fraction", "size", json!(0.5)),
+        ("size-zero", "size", json!(0)),
+        ("url-scheme", "url", text("file:///etc/shadow")),
+        ("url-user", "url", text("https://a:b@localhost/image")),
+        ("url-newline", "url", text("https://localhost/a\r\nHost: b")),
+        ("sha256-short", "sha256", text("00")),
+        ("version-missing", "version", Value::Null),
+        ("slot-other", "slot", text("C")),
+    ]
+    .map(|(id, member, value)| (id, with(member, value), "invalid_document"))
+    .into_iter()
+    .chain([(
+        "url-plain",
+        with("url", text("http://localhost/image")),
+        "http_not_allowed",
+    )])
+    .collect()
+}
+
+fn file() -> Vec<Hostile> {
+    let document = |path: &str| {
+        json!({
+            "operation": "file-download",
+            "url": "https://localhost/file",
+            "path": path,
+            "sha256": "00".repeat(32),
+        })
+        .to_string()
+    };
     vec![
-        ("array", "[]".to_owned(), "invalid_document"),
-        ("text", "\"x\"".to_owned(), "invalid_document"),
-        ("null", "null".to_owned(), "invalid_document"),
-        ("empty-object", "{}".to_owned(), "unsupported_document"),
-        (
-            "operation-number",
-            r#"{"operation":7}"#.to_owned(),
-            "invalid_document",
-        ),
-        (
-            "operation-null",
-            r#"{"operation":null}"#.to_owned(),
-            "unsupported_document",
-        ),
-        (
-            "operation-empty",
-            r#"{"operation":""}"#.to_owned(),
-            "unsupported_document",
-        ),
-        (
-            "operation-control",
-            "{\"operation\":\"a\\u0000\\u001b[2J\\u202e\"}".to_owned(),
-            "unsupported_operation",
-        ),
-        (
-            "operation-long",
-            format!(r#"{{"operation":"{}"}}"#, "x".repeat(30_000)),
-            "unsupported_operation",
-        ),
-        ("nested", nested, "invalid_document"),
-        (
-            "steps-number",
-            r#"{"version":"1.0","steps":5}"#.to_owned(),
-            "unsupported_operation",
-        ),
-        (
-            "size-digits",
-            firmware(&|_| {}).replace("4096", &"9".repeat(300)),
-            "invalid_document",
-        ),
-        (
-            "size-negative",
-            firmware(&|d| d["size"] = json!(-1)),
-            "invalid_document",
-        ),
-        (
-            "size-fraction",
-            firmware(&|d| d["size"] = json!(0.5)),
-            "invalid_document",
-        ),
-        (
-            "size-zero",
-            firmware(&|d| d["size"] = json!(0)),
-            "invalid_document",
-        ),
-        (
-            "url-scheme",
-            firmware(&|d| d["url"] = json!("file:///etc/shadow")),
-            "invalid_document",
-        ),
-        (
-            "url-plain",
-            firmware(&|d| d["url"] = json!("http://localhost/image")),
-            "http_not_allowed",
-        ),
-        (
-            "url-user",
-            firmware(&|d| d["url"] = json!("https://a:b@localhost/image")),
-            "invalid_document",
-        ),
-        (
-            "url-newline",
-            firmware(&|d| d["url"] = json!("https://localhost/a\r\nHost: b")),
-            "invalid_document",
-        ),
-        (
-            "sha256-short",
-            firmware(&|d| d["sha256"] = json!("00")),
-            "invalid_document",
-        ),
-        (
-            "version-missing",
-            firmware(&|d| d["version"] = Value::Null),
-            "invalid_document",
-        ),
-        (
-            "slot-other",
-            firmware(&|d| d["slot"] = json!("C")),
-            "invalid_document",
-        ),
-        (
-            "path-outside",
-            firmware(&|d| {
-                d["operation"] = json!("file-download");
-                d["path"] = json!("/etc/passwd");
-            }),
-            "path_not_allowed",
-        ),
+        ("path-outside", document("/etc/passwd"), "path_not_allowed"),
         (
             "path-dots",
-            firmware(&|d| {
-                d["operation"] = json!("file-download");
-                d["path"] = json!("/tmp/../etc/passwd");
-            }),
+            document("/tmp/../etc/passwd"),
             "invalid_document",
         ),
-        (
-            "path-nul",
-            firmware(&|d| {
-                d["operation"] = json!("file-download");
-                d["path"] = json!("/tmp/a\u{0}b");
-            }),
-            "invalid_document",
-        ),
+        ("path-nul", document("/tmp/a\u{0}b"), "invalid_document"),
     ]
 }
 
-fn create(scene: &Scene, id: &str, document: &str) {
-    let arn = scene.aws.create_thing(THING).unwrap();
+fn create(scene: &Scene, id: &str, document: &str) -> Result<(), AwsError> {
+    let arn = scene.aws.create_thing(THING)?;
     let request = json!({"targets": [arn], "document": document});
-    scene
-        .aws
-        .call("iot", "PUT", &format!("/jobs/{id}"), Some(&request))
-        .unwrap_or_else(|error| panic!("{id}: {error}"));
+    let path = format!("/jobs/{id}");
+    scene.aws.call("iot", "PUT", &path, Some(&request))?;
+    Ok(())
 }
