@@ -123,7 +123,8 @@ pub(crate) fn log(event: &Event) {
         Event::RequestRefused(code) => tracing::warn!(?code, "request refused"),
         Event::Unanswered => tracing::debug!("request not answered, sending it again"),
         Event::Unreadable => tracing::warn!("message not understood"),
-        Event::SaveFailed(retry_in) => tracing::error!(?retry_in, "record not saved"),
+        // Said with its cause where it was tried.
+        Event::SaveFailed(retry_in) => tracing::debug!(?retry_in, "record not saved"),
         Event::BufferTooSmall(needed) => tracing::error!(needed, "message too large to publish"),
         Event::HandlerStateTooLong(bytes) => tracing::error!(bytes, "handler state too long"),
         Event::TopicTooLong(needed) => tracing::error!(needed, "topic too long to publish"),
