@@ -50,6 +50,11 @@ impl Config {
         read::load(path)
     }
 
+    /// Reads the file at `path`, and touches none of those that it names.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        read::read_alone(path)
+    }
+
     /// Reads `text` as if it stood in the file at `path`, and touches no file.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Problems> {
         read::parse(text, path)

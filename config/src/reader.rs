@@ -27,7 +27,11 @@ impl<'t> Reader<'t> {
     pub(crate) fn new(text: &'t str, path: &Path) -> Self {
         Self {
             text,
-            directory: path.parent().map(Path::to_owned).unwrap_or_default(),
+            // Jobs name absolute paths: those that they are compared with must be, wherever the agent was started.
+            directory: std::path::absolute(path)
+                .ok()
+                .and_then(|path| path.parent().map(Path::to_owned))
+                .unwrap_or_default(),
             problems: Vec::new(),
             demands: Vec::new(),
             #[cfg(test)]

@@ -459,6 +459,17 @@ fn a_text_of_any_size_is_answered_in_bounds() {
     }
 }
 
+#[test]
+fn relative_paths_are_absolute_even_when_the_configuration_is_named_by_a_relative_one() {
+    let text = format!("{LEAST}[download]\nallowed_paths = [\"files\"]");
+
+    let config = Config::parse(&text, Path::new("agent.toml")).unwrap();
+
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(config.download.allowed_paths, [here.join("files")]);
+    assert_eq!(config.mqtt.private_key, here.join("device.key"));
+}
+
 /// A directory with a configuration whose files are all there.
 struct Installed {
     directory: tempfile::TempDir,

@@ -12,9 +12,10 @@ use iot_jobs_hal_linux::bootloader::{
 use iot_jobs_hal_linux::clock::BootClock;
 use iot_jobs_hal_linux::program::Program;
 use iot_jobs_hal_linux::reboot::RebootCommand;
-use iot_jobs_hal_linux::store::StateDirectory;
+use iot_jobs_hal_linux::store::{StateDirectory, StoreError};
 use iot_jobs_proto::backoff::SplitMix64;
 use iot_jobs_proto::names::Namespace;
+use iot_jobs_proto::record::RecordError;
 use iot_jobs_proto::session::Settings;
 use iot_jobs_proto::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
@@ -95,6 +96,7 @@ pub(crate) async fn driver(config: Config) -> Result<Driver, StartError> {
         version = env!("CARGO_PKG_VERSION"),
         thing = config.mqtt.thing_name.as_str(),
         endpoint = config.mqtt.endpoint,
+        port = config.mqtt.port,
         "started"
     );
     let link = Link::start(config.mqtt.clone(), random.next_u64());
@@ -118,20 +120,39 @@ async fn seat(
 ) -> Result<Seat, StartError> {
     let name = journal::namespace_name(namespace);
     let key = record_key(name);
-    let mut record = vec![0; Core::RECORD_LEN_MAX];
-    let len = store.load(&key, &mut record).await.map_err(state_error)?;
-    let record = len.and_then(|len| record.get(..len));
-    let session = match Core::new(now, settings.clone(), record) {
+    let session = match restored(&key, now, settings.clone(), store).await {
         Ok(session) => session,
         Err(error) => {
-            tracing::error!(namespace = name, %error, "record put aside");
-            let aside = format!("{key}-unreadable");
-            let saved = store.save(&aside, record.unwrap_or_default()).await;
-            saved.map_err(state_error)?;
+            let aside = store.put_aside(&key).await.map_err(state_error)?;
+            let file = aside.display().to_string();
+            tracing::error!(namespace = name, %error, file, "record put aside");
             Core::new(now, settings, None).map_err(state_error)?
         }
     };
     Ok(Seat::new(name, session))
+}
+
+async fn restored(
+    key: &str,
+    now: Instant,
+    settings: Settings,
+    store: &mut StateDirectory,
+) -> Result<Core, Unreadable> {
+    let mut record = vec![0; Core::RECORD_LEN_MAX];
+    let len = store.load(key, &mut record).await?;
+    let record = len.and_then(|len| record.get(..len));
+    Ok(Core::new(now, settings, record)?)
+}
+
+/// Why a record is of no use.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    /// Its file cannot be read.
+    #[error(transparent)]
+    File(#[from] StoreError),
+    /// The file does not hold a record of ours.
+    #[error(transparent)]
+    Record(#[from] RecordError),
 }
 
 fn shell(

@@ -6,7 +6,7 @@
 use core::fmt;
 use std::io;
 
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 /// What the connection was doing when it ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,6 +36,9 @@ impl fmt::Display for Stage {
 /// Why the link is down. Equal causes are logged once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Cause {
+    /// The endpoint knows none of the ALPN protocols that were offered.
+    #[error("the endpoint refused the ALPN protocol")]
+    Alpn,
     /// The endpoint refused our certificate with a TLS alert.
     #[error("the endpoint refused the device certificate (TLS alert {0})")]
     CertificateRefused(&'static str),
@@ -54,6 +57,9 @@ pub(crate) enum Cause {
     /// The endpoint's certificate is not one that we trust.
     #[error("the endpoint's certificate is not trusted: {0}")]
     EndpointUntrusted(String),
+    /// The endpoint speaks another protocol.
+    #[error("the endpoint does not speak TLS")]
+    NoTls,
     /// Nothing came back.
     #[error("no answer from the endpoint {0}")]
     NoAnswer(Stage),
@@ -66,6 +72,9 @@ pub(crate) enum Cause {
         /// The CONNACK's return code.
         code: u8,
     },
+    /// The endpoint has no TLS version or cipher that we have.
+    #[error("the endpoint has no TLS version and cipher in common with the agent ({0})")]
+    TlsVersion(String),
     /// The operating system said no.
     #[error("the endpoint cannot be reached: {0}")]
     Unreachable(io::ErrorKind),
@@ -107,6 +116,15 @@ impl Cause {
     )]
     pub(crate) fn of_tls(error: &rustls::Error, stage: Stage) -> Self {
         match error {
+            rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)
+            | rustls::Error::NoApplicationProtocol => Self::Alpn,
+            rustls::Error::AlertReceived(
+                alert @ (AlertDescription::ProtocolVersion
+                | AlertDescription::HandshakeFailure
+                | AlertDescription::InsufficientSecurity),
+            ) => Self::TlsVersion(format!("TLS alert {alert:?}")),
+            rustls::Error::PeerIncompatible(why) => Self::TlsVersion(format!("{why:?}")),
+            rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Self::NoTls,
             rustls::Error::AlertReceived(alert) => refusal(*alert)
                 .map_or_else(|| Self::Other(error.to_string()), Self::CertificateRefused),
             rustls::Error::InvalidCertificate(problem) => {
@@ -117,9 +135,22 @@ impl Cause {
         }
     }
 
+    /// Whether it ended a link that was up, and not the attempt to get one.
+    pub(crate) const fn is_of_a_link_that_was_up(&self) -> bool {
+        matches!(
+            self,
+            Self::Closed(Stage::Idle | Stage::Publishing | Stage::Subscribing)
+                | Self::NoAnswer(Stage::Idle | Stage::Publishing | Stage::Subscribing)
+                | Self::Ended
+        )
+    }
+
     /// What to look at, in one sentence.
     pub(crate) const fn help(&self) -> Option<&'static str> {
         Some(match self {
+            Self::Alpn => {
+                "check `alpn` in [mqtt]: AWS IoT Core takes `x-amzn-mqtt-ca` on port 443 and none on 8883"
+            }
             Self::CertificateRefused(_) => {
                 "check that the certificate is registered and ACTIVE in AWS IoT, and that `certificate` and `private_key` are its files"
             }
@@ -139,6 +170,10 @@ impl Cause {
             Self::Dns(_) => "check `endpoint` in [mqtt] and the device's name servers",
             Self::EndpointUntrusted(_) => {
                 "check `root_ca` and `endpoint` in [mqtt], and the device's clock"
+            }
+            Self::NoTls => "check `endpoint` and `port` in [mqtt]: MQTT over TLS is on 8883 or 443",
+            Self::TlsVersion(_) => {
+                "the agent speaks TLS 1.2 and 1.3: raise the endpoint's security policy"
             }
             Self::NoAnswer(Stage::Connecting | Stage::Idle | Stage::Publishing)
             | Self::Unreachable(_) => {
@@ -234,13 +269,36 @@ mod tests {
     #[test]
     fn an_alert_about_something_else_keeps_its_own_words() {
         let error = tls(rustls::Error::AlertReceived(
-            AlertDescription::NoApplicationProtocol,
+            AlertDescription::InternalError,
         ));
 
         assert!(matches!(
             Cause::of_io(&error, Stage::Connecting),
-            Cause::Other(words) if words.contains("NoApplicationProtocol")
+            Cause::Other(words) if words.contains("InternalError")
         ));
+    }
+
+    #[test]
+    fn a_server_that_refuses_the_handshake_is_told_with_what_to_look_at() {
+        let cases = [
+            (
+                rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol),
+                "`alpn`",
+            ),
+            (
+                rustls::Error::AlertReceived(AlertDescription::ProtocolVersion),
+                "TLS 1.2 and 1.3",
+            ),
+            (
+                rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType),
+                "`port`",
+            ),
+        ];
+        for (error, hint) in cases {
+            let cause = Cause::of_io(&tls(error), Stage::Connecting);
+            let help = cause.help().unwrap_or_default();
+            assert!(help.contains(hint), "{cause}: {help}");
+        }
     }
 
     #[test]

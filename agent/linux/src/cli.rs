@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use iot_jobs_config::Config;
+use iot_jobs_config::{Config, Problems};
 use lexopt::prelude::*;
 
 use crate::error::StartError;
@@ -70,7 +70,8 @@ usage: iot-jobs-agent status [--json] [--config FILE]
 options:
       --json   one JSON object
 
-exit codes: 0 it answered, 69 no agent runs or none answers, 78 the configuration is wrong";
+exit codes: 0 it answered, 69 no agent runs or none answers, 77 it answers only its own user and root, 78 the configuration is
+wrong";
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +145,8 @@ fn execute(command: Command) -> Result<ExitCode, StartError> {
             return agent::run(config);
         }
         Command::Status { config, json } => {
-            let config = load(&config)?;
+            // Whoever may ask need not be able to read the agent's keys.
+            let config = Config::read(&config).map_err(configuration)?;
             let status = status::ask(&config.state_directory)?;
             if json {
                 say(&serde_json::to_string_pretty(&status).unwrap_or_default());
@@ -160,13 +162,13 @@ fn execute(command: Command) -> Result<ExitCode, StartError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn load(path: &Path) -> Result<Config, StartError> {
-    Config::load(path).map_err(|problems| StartError::Config(problems.to_string()))
+fn configuration(problems: Problems) -> StartError {
+    StartError::Config(problems.to_string())
 }
 
 /// Loads the configuration, and reads the certificates that it names.
 fn checked(path: &Path) -> Result<Config, StartError> {
-    let config = load(path)?;
+    let config = Config::load(path).map_err(configuration)?;
     tls::client_config(&config.mqtt).map_err(|error| {
         StartError::Config(format!(
             "{}: {error}\nhelp: check `certificate`, `private_key` and `root_ca` in [mqtt]",

@@ -196,15 +196,25 @@ impl Driver {
                 self.every(|| Input::LinkDown);
             }
             LinkEvent::Message { topic, payload } => self.message(&topic, &payload).await,
-            LinkEvent::Subscribed { token, granted } => {
+            LinkEvent::Subscribed {
+                token,
+                granted,
+                news,
+            } => {
                 let now = self.now();
                 if let Some(seat) = self.seats.get_mut(token) {
                     seat.subscribed = granted.iter().all(|granted| *granted);
+                    if news {
+                        journal::subscribed(&seat.name, &self.shell.bench.thing, &granted);
+                    }
                     seat.session.handle(now, Input::Subscribed(&granted));
                 }
             }
-            LinkEvent::Up { session_present } => {
-                journal::link_up(session_present);
+            LinkEvent::Up {
+                session_present,
+                news,
+            } => {
+                journal::link_up(session_present, news);
                 let mut status = self.shell.status.borrow_mut();
                 status.link.up = true;
                 status.link.cause = None;

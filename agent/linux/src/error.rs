@@ -19,6 +19,8 @@ const EX_CANTCREAT: u8 = 73;
 const EX_IOERR: u8 = 74;
 /// `sysexits.h`: try again later.
 const EX_TEMPFAIL: u8 = 75;
+/// `sysexits.h`: the user has not the right.
+const EX_NOPERM: u8 = 77;
 /// `sysexits.h`: the configuration is wrong.
 const EX_CONFIG: u8 = 78;
 
@@ -29,6 +31,12 @@ pub(crate) enum StartError {
     /// The configuration is wrong; holds every problem, one paragraph each.
     #[error("{0}")]
     Config(String),
+    /// The agent's socket is not for this user.
+    #[error("the agent at {path} answers only its own user and root\nhelp: ask it with sudo", path = path.display())]
+    Forbidden {
+        /// The state directory.
+        path: PathBuf,
+    },
     /// Another agent uses the state directory.
     #[error("{path} is in use by another agent{pid}\nhelp: stop it, or give this one a state directory of its own", path = path.display(), pid = holder(*pid))]
     Locked {
@@ -75,6 +83,7 @@ impl From<&StartError> for ExitCode {
     fn from(error: &StartError) -> Self {
         Self::from(match error {
             StartError::Config(_) => EX_CONFIG,
+            StartError::Forbidden { .. } => EX_NOPERM,
             StartError::Locked { .. } => EX_TEMPFAIL,
             StartError::NotRunning { .. } | StartError::Unresponsive { .. } => EX_UNAVAILABLE,
             StartError::Runtime(_) => EX_OSERR,

@@ -15,7 +15,7 @@ use std::os::unix::fs::MetadataExt as _;
 use iot_jobs_config::LogLevel;
 use iot_jobs_handler::{Downloaded, Failure};
 use iot_jobs_proto::event::Event;
-use iot_jobs_proto::names::Namespace;
+use iot_jobs_proto::names::{Namespace, ThingName};
 use iot_jobs_proto::session::ExecutionId;
 use iot_jobs_proto::wire::status::Status;
 use tracing::level_filters::LevelFilter;
@@ -25,6 +25,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::cause::Cause;
+use crate::dispatch::Rejection;
 
 /// Names the least urgent level that is logged, instead of the configured one.
 pub(crate) const LEVEL_VARIABLE: &str = "IOT_JOBS_LOG";
@@ -36,7 +37,10 @@ pub(crate) fn start(configured: LogLevel) {
     let level = wanted.as_deref().map_or(Ok(configured), str::parse);
     let builder = tracing_subscriber::fmt()
         .with_writer(io::stderr)
-        .with_max_level(level.as_ref().copied().unwrap_or(configured));
+        .with_max_level(level.as_ref().copied().unwrap_or(configured))
+        // The library tells of a broken standard error on standard error, and panics there: a full disk or a journal that
+        // restarts must not end the agent.
+        .log_internal_errors(false);
     let started = if is_journal() {
         builder.event_format(Prioritised::default()).try_init()
     } else {
@@ -76,15 +80,13 @@ pub(crate) fn span(execution: &ExecutionId) -> Span {
 /// Logs what happened in a session.
 pub(crate) fn log(event: &Event) {
     match event {
-        Event::Linked => tracing::debug!("subscribed, asking for jobs"),
-        Event::SubscriptionDenied(filter) => tracing::warn!(
-            filter,
-            "subscription denied; the policy lacks iot:Subscribe on topicfilter/$aws/things/<thing>/jobs/*"
-        ),
+        Event::Linked => tracing::debug!("asking for jobs"),
+        // Told by [`subscribed`], once for all filters.
+        Event::SubscriptionDenied(filter) => tracing::debug!(filter, "filter denied"),
         Event::NothingPending => tracing::debug!("nothing pending"),
         Event::Offered(id) => within(id, || tracing::debug!("offered job")),
         Event::LeftAlone(id) => within(id, || tracing::info!("left job to another agent")),
-        Event::Postponed(id) => within(id, || tracing::info!("postponed job")),
+        Event::Postponed(id) => within(id, || tracing::debug!("postponed job")),
         Event::Claimed(id) => within(id, || tracing::info!("claimed job")),
         Event::Resumed(id) => within(id, || tracing::info!("resumed job")),
         Event::Started(id, run) => within(id, || tracing::info!(?run, "started handler")),
@@ -121,12 +123,24 @@ pub(crate) fn log(event: &Event) {
         Event::RequestRefused(code) => tracing::warn!(?code, "request refused"),
         Event::Unanswered => tracing::debug!("request not answered, sending it again"),
         Event::Unreadable => tracing::warn!("message not understood"),
-        Event::SaveFailed(retry_in) => tracing::error!(?retry_in, "record not saved"),
+        // Said with its cause where it was tried.
+        Event::SaveFailed(retry_in) => tracing::debug!(?retry_in, "record not saved"),
         Event::BufferTooSmall(needed) => tracing::error!(needed, "message too large to publish"),
         Event::HandlerStateTooLong(bytes) => tracing::error!(bytes, "handler state too long"),
         Event::TopicTooLong(needed) => tracing::error!(needed, "topic too long to publish"),
         other => tracing::debug!(?other, "event"),
     }
+}
+
+/// Logs that a document was refused, and why.
+pub(crate) fn refused(id: &ExecutionId, rejection: &Rejection) {
+    within(id, || {
+        tracing::warn!(
+            reason = rejection.reason,
+            cause = rejection.message.as_str(),
+            "refused document"
+        );
+    });
 }
 
 /// Logs that a handler failed, and why.
@@ -166,17 +180,35 @@ pub(crate) fn renewed() {
 
 /// Logs that the connection is gone; at WARN only when the cause is another than before.
 pub(crate) fn link_down(cause: &Cause, news: bool, retry_in: Duration) {
-    let help = cause.help().unwrap_or_default();
     if news {
-        tracing::warn!(%cause, help, ?retry_in, "link down");
+        let help = cause.help();
+        tracing::warn!(cause = cause.to_string(), help, ?retry_in, "link down");
     } else {
         tracing::debug!(%cause, ?retry_in, "link still down");
     }
 }
 
-/// Logs that the connection is there.
-pub(crate) fn link_up(session_present: bool) {
-    tracing::info!(session_present, "link up");
+/// Logs that the connection is there; at INFO only when it was said to be down, or nothing was said yet.
+pub(crate) fn link_up(session_present: bool, news: bool) {
+    if news {
+        tracing::info!(session_present, "link up");
+    } else {
+        tracing::debug!(session_present, "link up again");
+    }
+}
+
+/// Logs what the broker said to the subscriptions of a namespace. Called when it says something else than before.
+pub(crate) fn subscribed(namespace: &str, thing: &ThingName, granted: &[bool]) {
+    let denied = granted.iter().filter(|granted| !**granted).count();
+    if denied == 0 {
+        tracing::info!(namespace, "subscribed");
+        return;
+    }
+    let help = format!(
+        "check that the policy allows iot:Subscribe on topicfilter/$aws/things/{thing}/jobs/*"
+    );
+    let filters = granted.len();
+    tracing::warn!(namespace, denied, filters, help, "subscription denied");
 }
 
 fn within(id: &ExecutionId, log: impl FnOnce()) {

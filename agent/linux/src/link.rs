@@ -11,6 +11,7 @@
 //! Drive it: await [`Link::event`] in the driver's loop; [`Link::publish`] and [`Link::subscribe`] never wait.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use iot_jobs_config::Mqtt;
@@ -73,11 +74,15 @@ pub(crate) enum LinkEvent {
         token: usize,
         /// One for each filter.
         granted: Vec<bool>,
+        /// Whether it is another answer than the last one for that token, so that it is worth a line in the log.
+        news: bool,
     },
     /// CONNACK arrived.
     Up {
         /// Whether the broker kept the session.
         session_present: bool,
+        /// Whether the link was said to be down, or nothing was said yet, so that it is worth a line in the log.
+        news: bool,
     },
 }
 
@@ -88,6 +93,8 @@ pub(crate) struct Link {
     events: mpsc::Receiver<Signal>,
     signals: mpsc::Sender<Signal>,
     task: JoinHandle<()>,
+    /// The last answer for each token; the driver has a token for each of its few namespaces.
+    granted: BTreeMap<usize, Vec<bool>>,
 }
 
 impl Link {
@@ -102,6 +109,7 @@ impl Link {
             events,
             signals,
             task,
+            granted: BTreeMap::new(),
         }
     }
 
@@ -110,9 +118,18 @@ impl Link {
         loop {
             match self.events.recv().await {
                 Some(Signal::Client(client)) => self.client = Some(*client),
-                Some(Signal::Event(event)) => {
-                    if matches!(event, LinkEvent::Down { .. }) {
-                        self.client = None;
+                Some(Signal::Event(mut event)) => {
+                    match &mut event {
+                        LinkEvent::Down { .. } => self.client = None,
+                        LinkEvent::Subscribed {
+                            token,
+                            granted,
+                            news,
+                        } => {
+                            let before = self.granted.insert(*token, granted.clone());
+                            *news = before.as_ref() != Some(granted);
+                        }
+                        LinkEvent::Message { .. } | LinkEvent::Up { .. } => {}
                     }
                     return event;
                 }
@@ -156,7 +173,11 @@ impl Link {
                         .iter()
                         .map(|code| matches!(code, SubscribeReasonCode::Success(_)))
                         .collect();
-                    let event = LinkEvent::Subscribed { token, granted };
+                    let event = LinkEvent::Subscribed {
+                        token,
+                        granted,
+                        news: false,
+                    };
                     let _ = signals.send(Signal::Event(event)).await;
                 }
                 // The connection went first.
@@ -200,7 +221,7 @@ fn abandon(client: &AsyncClient, error: &ClientError) {
 async fn stay_connected(mqtt: Mqtt, seed: u64, signals: mpsc::Sender<Signal>) {
     let mut random = SplitMix64::new(seed);
     let mut retry = Backoff::new(RETRY_FIRST, RETRY_MAX);
-    let mut known = None;
+    let mut told = Told::default();
     loop {
         let cause = match options(&mqtt) {
             Ok(options) => {
@@ -210,7 +231,7 @@ async fn stay_connected(mqtt: Mqtt, seed: u64, signals: mpsc::Sender<Signal>) {
                     connection,
                     signals: &signals,
                     retry: &mut retry,
-                    known: &mut known,
+                    told: &mut told,
                     stage: Stage::Connecting,
                 }
                 .run(client)
@@ -221,8 +242,7 @@ async fn stay_connected(mqtt: Mqtt, seed: u64, signals: mpsc::Sender<Signal>) {
         // No cause: the handle is gone.
         let Some(cause) = cause else { return };
         let retry_in = retry.next(&mut random);
-        let news = known.as_ref() != Some(&cause);
-        known = Some(cause.clone());
+        let news = told.down(&cause);
         let event = LinkEvent::Down {
             cause,
             news,
@@ -270,8 +290,46 @@ struct Connection<'a> {
     connection: EventLoop,
     signals: &'a mpsc::Sender<Signal>,
     retry: &'a mut Backoff,
-    known: &'a mut Option<Cause>,
+    told: &'a mut Told,
     stage: Stage,
+}
+
+/// What was said of the link, so that nothing is said twice: a link that a policy ends again and again is one line.
+#[derive(Debug, Default)]
+struct Told {
+    /// The cause that need not be said again.
+    cause: Option<Cause>,
+    up: bool,
+}
+
+impl Told {
+    /// The link is down; whether that is worth saying.
+    fn down(&mut self, cause: &Cause) -> bool {
+        let news = self.cause.as_ref() != Some(cause);
+        if news {
+            self.cause = Some(cause.clone());
+            self.up = false;
+        }
+        news
+    }
+
+    /// The link is up; whether that is worth saying.
+    fn up(&mut self) -> bool {
+        // What kept it from coming up did not this time, and is news when it does again.
+        if self
+            .cause
+            .as_ref()
+            .is_some_and(|cause| !cause.is_of_a_link_that_was_up())
+        {
+            self.cause = None;
+        }
+        !core::mem::replace(&mut self.up, true)
+    }
+
+    /// The link proved itself: whatever ends it now is news.
+    fn forget(&mut self) {
+        self.cause = None;
+    }
 }
 
 impl Connection<'_> {
@@ -303,6 +361,7 @@ impl Connection<'_> {
                 self.stage = Stage::Idle;
                 LinkEvent::Up {
                     session_present: connack.session_present,
+                    news: self.told.up(),
                 }
             }
             Incoming::Publish(publish) => LinkEvent::Message {
@@ -312,7 +371,7 @@ impl Connection<'_> {
             // It lived through a keep-alive: neither the policy nor a second client ends it at once.
             Incoming::PingResp => {
                 self.retry.reset();
-                *self.known = None;
+                self.told.forget();
                 return Some(());
             }
             Incoming::PubAck(_) | Incoming::SubAck(_) => {

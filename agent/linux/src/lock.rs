@@ -2,14 +2,17 @@
 //!
 //! The lock belongs to the open file: the kernel releases it however the process ends, so that it is never stale.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use crate::error::StartError;
 
 /// Name of the file that is locked.
 const FILE: &str = "lock";
+/// What jobs left there is the agent's alone.
+const DIRECTORY_MODE: u32 = 0o700;
 /// Most digits of a process id, and then some.
 const PID_LEN_MAX: u64 = 20;
 
@@ -26,7 +29,11 @@ impl Lock {
             path: directory.to_owned(),
             source,
         };
-        std::fs::create_dir_all(directory).map_err(unusable)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(DIRECTORY_MODE)
+            .create(directory)
+            .map_err(unusable)?;
         let path = directory.join(FILE);
         let mut file = OpenOptions::new()
             .read(true)
@@ -43,9 +50,10 @@ impl Lock {
             }
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
-        file.set_len(0)
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
-            .map_err(unusable)?;
+        // Who holds it is a courtesy: a disk that is full must not keep the agent from starting.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
     }
 }
@@ -58,6 +66,8 @@ fn holder(file: &mut File) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -82,9 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_directory_is_created() {
+    fn a_missing_directory_is_created_for_nobody_else() {
         let directory = tempfile::tempdir().unwrap();
+        let made = directory.path().join("a/b");
 
-        assert!(Lock::take(&directory.path().join("a/b")).is_ok());
+        let _lock = Lock::take(&made).unwrap();
+
+        let mode = std::fs::metadata(made).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 }

@@ -21,12 +21,14 @@ use tokio::net::UnixListener;
 use tokio::time::timeout;
 
 use crate::error::StartError;
-use crate::journal;
+use crate::{journal, timer};
 
 /// Name of the socket in the state directory.
 const SOCKET: &str = "status.sock";
 /// How long either side waits for the other.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long nobody is answered after a connection could not be taken.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 /// Most bytes that a client reads.
 const ANSWER_LEN_MAX: u64 = 256 * 1024;
 /// Ended executions that are kept.
@@ -171,9 +173,10 @@ impl Status {
     pub(crate) fn line(&self) -> String {
         let link = if self.link.up {
             format!("connected to {}", self.link.endpoint)
-        } else {
-            let cause = self.link.cause.as_deref().unwrap_or("connecting");
+        } else if let Some(cause) = &self.link.cause {
             format!("not connected to {}: {cause}", self.link.endpoint)
+        } else {
+            format!("connecting to {}", self.link.endpoint)
         };
         let mut running = self.namespaces.values().flat_map(|space| &space.executions);
         match running.next() {
@@ -198,7 +201,7 @@ impl Status {
             match &self.link.cause {
                 _ if self.link.up => format!("link       up, {}", self.link.endpoint),
                 Some(cause) => format!("link       down, {}: {cause}", self.link.endpoint),
-                None => format!("link       down, {}: connecting", self.link.endpoint),
+                None => format!("link       connecting to {}", self.link.endpoint),
             },
         ];
         if let Some(slots) = &self.slots {
@@ -247,7 +250,7 @@ pub(crate) fn serve(directory: &Path, status: Rc<RefCell<Status>>) -> io::Result
         loop {
             let Ok((mut stream, _)) = listener.accept().await else {
                 // Out of descriptors: whoever asked is gone, the next one waits for its turn.
-                tokio::task::yield_now().await;
+                timer::wait(ACCEPT_AGAIN).await;
                 continue;
             };
             let answer = serde_json::to_vec(&*status.borrow()).unwrap_or_default();
@@ -280,6 +283,11 @@ pub(crate) fn ask(directory: &Path) -> Result<Status, StartError> {
     let stream = match connected {
         Ok(stream) => stream,
         Err(error) if absent(&error) => return Err(not_running()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(StartError::Forbidden {
+                path: directory.to_owned(),
+            });
+        }
         Err(error) => return Err(unresponsive(error.to_string())),
     };
     let mut answer = Vec::new();

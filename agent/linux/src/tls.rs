@@ -40,13 +40,13 @@ pub(crate) enum TlsError {
         /// Why.
         source: pem::Error,
     },
-    /// The certificate or the key is of a kind that is not supported.
-    #[error("{path} cannot be used: {source}", path = path.display())]
+    /// The certificate or the key is damaged, or of a kind that is not supported.
+    #[error("{path} cannot be used: {problem}", path = path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: rustls::Error,
+        problem: String,
     },
 }
 
@@ -58,25 +58,25 @@ pub(crate) fn client_config(mqtt: &Mqtt) -> Result<Arc<ClientConfig>, TlsError> 
         return Err(nothing(&mqtt.root_ca, "CA certificate"));
     }
 
-    let unusable = |source| TlsError::Unusable {
-        path: mqtt.certificate.clone(),
-        source,
-    };
-    let mut config =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(unusable)?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(certificates(&mqtt.certificate)?, key(&mqtt.private_key)?)
-            .map_err(|source| {
-                if source == rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
-                    return TlsError::KeyMismatch {
-                        certificate: mqtt.certificate.clone(),
-                        key: mqtt.private_key.clone(),
-                    };
-                }
-                unusable(source)
-            })?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = key(&mqtt.private_key)?;
+    // Before the two are used together, so that the right file is named.
+    let loaded = provider.key_provider.load_private_key(key.clone_key());
+    loaded.map_err(|source| unusable(&mqtt.private_key, &source))?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|source| unusable(&mqtt.certificate, &source))?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(certificates(&mqtt.certificate)?, key)
+        .map_err(|source| {
+            if source == rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
+                return TlsError::KeyMismatch {
+                    certificate: mqtt.certificate.clone(),
+                    key: mqtt.private_key.clone(),
+                };
+            }
+            unusable(&mqtt.certificate, &source)
+        })?;
     // AWS IoT Core takes no session tickets (developer guide, "Transport security in AWS IoT Core").
     config.resumption = Resumption::disabled();
     config.alpn_protocols = mqtt.alpn.iter().map(|name| name.clone().into()).collect();
@@ -107,6 +107,24 @@ fn nothing(path: &Path, wanted: &'static str) -> TlsError {
     TlsError::Nothing {
         path: path.to_owned(),
         wanted,
+    }
+}
+
+/// Leaves out what rustls puts in front for the certificates and errors of a peer.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "rustls may add errors; they keep its own words"
+)]
+fn unusable(path: &Path, source: &rustls::Error) -> TlsError {
+    TlsError::Unusable {
+        path: path.to_owned(),
+        problem: match source {
+            rustls::Error::General(words) => words.clone(),
+            rustls::Error::InvalidCertificate(why) => {
+                format!("it holds no X.509 certificate ({why})")
+            }
+            other => other.to_string(),
+        },
     }
 }
 
@@ -164,6 +182,28 @@ mod tests {
         let error = client_config(&files.mqtt()).unwrap_err().to_string();
 
         assert!(error.ends_with("key.pem holds no private key"), "{error}");
+    }
+
+    #[test]
+    fn of_a_damaged_certificate_and_a_damaged_key_the_right_file_is_named() {
+        for (file, label) in [
+            ("certificate.pem", "CERTIFICATE"),
+            ("key.pem", "PRIVATE KEY"),
+        ] {
+            let files = Files::new();
+            files.write(
+                file,
+                &format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n"),
+            );
+
+            let error = client_config(&files.mqtt()).unwrap_err().to_string();
+
+            assert!(
+                error.contains(&format!("{file} cannot be used: ")),
+                "{error}"
+            );
+            assert!(!error.contains("peer"), "{error}");
+        }
     }
 
     #[test]

@@ -38,6 +38,12 @@ pub(crate) fn load(path: &Path) -> Result<Config, Problems> {
     reading.finish(path)
 }
 
+/// Reads the file alone.
+pub(crate) fn read_alone(path: &Path) -> Result<Config, Problems> {
+    let text = text_of(path).map_err(|problem| Problems::new(path, vec![problem]))?;
+    parse(&text, path)
+}
+
 /// Reads the text alone.
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Config, Problems> {
     read(text, path).finish(path)

@@ -1,6 +1,6 @@
 //! State that survives a power cut: a directory with one small file for each key.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ pub const VALUE_LEN_MAX: usize = 64 * 1024;
 pub const KEY_LEN_MAX: usize = 128;
 
 const DIRECTORY_MODE: u32 = 0o700;
+/// What the name of a value that was put aside ends with.
+const ASIDE: &str = "-unreadable";
 
 /// Keeps each key in a file of its name, mode 0600, replaced as a whole.
 #[derive(Debug)]
@@ -40,6 +42,33 @@ impl StateDirectory {
             directory,
             save: Task::idle(),
         })
+    }
+
+    /// Takes what is at `key` out of the way, whatever it is, and keeps it for whoever looks into it; where it is now.
+    ///
+    /// What was put aside before is replaced.
+    pub async fn put_aside(&mut self, key: &str) -> Result<PathBuf, StoreError> {
+        check(key)?;
+        self.save.finish().await;
+
+        let path = self.directory.join(key);
+        let aside = self.directory.join(format!("{key}{ASIDE}"));
+        let work = {
+            let (path, aside) = (path.clone(), aside.clone());
+            move || {
+                // A file does not replace a directory, nor the other way round.
+                match fs::symlink_metadata(&aside) {
+                    Ok(old) if old.is_dir() => fs::remove_dir_all(&aside)?,
+                    Ok(_) => fs::remove_file(&aside)?,
+                    Err(_) => {}
+                }
+                fs::rename(path, aside)
+            }
+        };
+        blocking(work)
+            .await
+            .map_err(|cause| StoreError::Aside { path, cause })?;
+        Ok(aside)
     }
 
     /// The directory.
@@ -101,6 +130,14 @@ impl StateStore for StateDirectory {
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// The value cannot be taken out of the way.
+    #[error("cannot put {path} aside: {cause}", path = path.display())]
+    Aside {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        cause: io::Error,
+    },
     /// The directory cannot be used.
     #[error("cannot use the state directory {path}: {cause}", path = path.display())]
     Directory {
@@ -170,8 +207,6 @@ fn read(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[tokio::test]
@@ -211,6 +246,24 @@ mod tests {
         store.save("record", &[7; 17]).await.unwrap();
         let error = store.load("record", &mut [0; 16]).await.unwrap_err();
         assert!(matches!(error, StoreError::Longer { limit: 16, .. }));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_put_aside_whatever_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = StateDirectory::open(directory.path()).unwrap();
+        for round in 0..2 {
+            fs::create_dir(directory.path().join("record")).unwrap();
+            store.load("record", &mut [0; 16]).await.unwrap_err();
+            store.put_aside("record").await.unwrap();
+
+            fs::write(directory.path().join("record"), [7; 17]).unwrap();
+            store.load("record", &mut [0; 16]).await.unwrap_err();
+            let aside = store.put_aside("record").await.unwrap();
+
+            assert_eq!(fs::read(aside).unwrap(), [7; 17], "round {round}");
+            assert_eq!(store.load("record", &mut [0; 16]).await.unwrap(), None);
+        }
     }
 
     #[tokio::test]

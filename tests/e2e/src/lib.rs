@@ -62,6 +62,21 @@ impl Scene {
         Ok(scene)
     }
 
+    /// Replaces a piece of the device's configuration; read at its next start.
+    pub fn configure(&self, from: &str, to: &str) -> Result<(), KitError> {
+        let path = self.device.path("agent.toml");
+        let file = |source| KitError::File {
+            path: path.clone(),
+            source,
+        };
+        let text = std::fs::read_to_string(&path).map_err(file)?;
+        if !text.contains(from) {
+            let problem = format!("the configuration has no {from:?}");
+            return Err(KitError::Build(problem));
+        }
+        std::fs::write(&path, text.replacen(from, to, 1)).map_err(file)
+    }
+
     /// Uploads an image and makes a firmware job for it; the job's id.
     pub fn firmware_job(
         &mut self,

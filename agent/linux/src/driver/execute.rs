@@ -176,6 +176,9 @@ impl Driver {
             Verdict::Run(selection) => self.is_free(index, lane, selection),
             Verdict::Leave | Verdict::Reject(_) => true,
         };
+        if let Verdict::Reject(rejection) = &verdict {
+            journal::refused(&id, rejection);
+        }
         let Some(seat) = self.seats.get_mut(index) else {
             return;
         };

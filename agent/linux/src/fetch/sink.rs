@@ -285,6 +285,9 @@ fn open_plain(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn slot_error(error: impl core::fmt::Display) -> io::Error {
-    io::Error::other(error.to_string())
+/// Keeps the kind: a full file system has a reason of its own.
+fn slot_error(error: impl core::error::Error) -> io::Error {
+    let cause = error.source().and_then(|source| source.downcast_ref());
+    let kind = cause.map_or(io::ErrorKind::Other, io::Error::kind);
+    io::Error::new(kind, error.to_string())
 }

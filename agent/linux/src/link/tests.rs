@@ -25,6 +25,38 @@ const CONNACK_KEPT: [u8; 4] = [0x20, 2, 1, 0];
 const CONNACK_NOT_AUTHORIZED: [u8; 4] = [0x20, 2, 0, 7];
 
 #[test]
+fn a_link_that_a_policy_ends_again_and_again_is_said_once() {
+    let mut told = Told::default();
+    let cause = Cause::Closed(Stage::Publishing);
+
+    let said: Vec<_> = (0..3).map(|_| (told.up(), told.down(&cause))).collect();
+
+    assert_eq!(said, [(true, true), (true, false), (false, false)]);
+}
+
+#[test]
+fn an_endpoint_that_refuses_again_after_the_link_was_up_is_news() {
+    let mut told = Told::default();
+    let refused = Cause::Unreachable(std::io::ErrorKind::ConnectionRefused);
+
+    assert_eq!([told.down(&refused), told.down(&refused)], [true, false]);
+    assert!(told.up());
+    assert!(told.down(&refused));
+}
+
+#[test]
+fn a_link_that_ends_after_it_proved_itself_is_news() {
+    let mut told = Told::default();
+    let cause = Cause::Closed(Stage::Idle);
+    told.down(&cause);
+    told.up();
+    told.forget();
+
+    assert!(told.down(&cause));
+    assert!(told.up());
+}
+
+#[test]
 fn a_connection_asks_for_a_persistent_session_and_says_whether_it_was_kept() {
     broker_test(async |fixture| {
         let mut link = fixture.link();
@@ -40,7 +72,8 @@ fn a_connection_asks_for_a_persistent_session_and_says_whether_it_was_kept() {
             matches!(
                 event,
                 LinkEvent::Up {
-                    session_present: true
+                    session_present: true,
+                    news: true,
                 }
             ),
             "{event:?}"
@@ -61,7 +94,7 @@ fn a_suback_says_for_each_filter_whether_it_was_granted() {
 
         let event = link.event().await;
         assert!(
-            matches!(&event, LinkEvent::Subscribed { token: 7, granted } if granted == &[true, false]),
+            matches!(&event, LinkEvent::Subscribed { token: 7, granted, news: true } if granted == &[true, false]),
             "{event:?}"
         );
     });

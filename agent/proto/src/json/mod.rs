@@ -1,8 +1,9 @@
 //! JSON read in place: checked once as a whole, then walked without a tree.
 //!
-//! [`Json::parse`] is strict (RFC 8259, UTF-8, at most [`DEPTH_MAX`] levels) and is the only way in, so that whoever holds a
-//! [`Json`] holds valid text. It never recurses, allocates or copies. Of duplicate members the last one counts, as in most
-//! parsers; what must not be ambiguous (a job document) asks [`Object::single`].
+//! [`Json::parse`] is strict (RFC 8259, UTF-8, at most [`DEPTH_MAX`] levels), so that whoever holds a [`Json`] holds valid text.
+//! [`Json::parse_envelope`] is as strict down to that level and steps over what is deeper: a message must be read, and answered,
+//! whatever the document is that it carries. Neither recurses, allocates or copies. Of duplicate members the last one counts, as in
+//! most parsers; what must not be ambiguous (a job document) asks [`Object::single`].
 
 use core::fmt;
 use core::ops::Range;
@@ -10,13 +11,13 @@ use core::ops::Range;
 pub use text::{BufferTooSmall, JsonStr};
 
 use number::number;
-use scan::Scanner;
+use scan::{Deeper, Scanner};
 
 mod number;
 mod scan;
 mod text;
 
-/// Most levels of arrays and objects; deeper texts are refused.
+/// Most levels of arrays and objects; deeper texts are refused, or not looked at.
 pub const DEPTH_MAX: usize = 64;
 
 /// Why bytes are not JSON.
@@ -81,7 +82,16 @@ impl<'a> Json<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
         let text = core::str::from_utf8(bytes)
             .map_err(|error| JsonError::Encoding(error.valid_up_to()))?;
-        scan::check(text)
+        scan::check(text, Deeper::Refuse)
+    }
+
+    /// Checks `bytes` down to [`DEPTH_MAX`] levels.
+    ///
+    /// What is nested deeper is not checked and must not be walked: hand on its [`Json::range`] to [`Json::parse`].
+    pub fn parse_envelope(bytes: &'a [u8]) -> Result<Self, JsonError> {
+        let text = core::str::from_utf8(bytes)
+            .map_err(|error| JsonError::Encoding(error.valid_up_to()))?;
+        scan::check(text, Deeper::StepOver)
     }
 
     /// The value as it stands in the text.
@@ -369,6 +379,35 @@ mod tests {
         let nested = |depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
         assert!(Json::parse(nested(DEPTH_MAX).as_bytes()).is_ok());
         assert_eq!(error(&nested(DEPTH_MAX + 1)), JsonError::TooDeep);
+    }
+
+    #[test]
+    fn an_envelope_carries_a_value_of_any_depth() {
+        let deep = format!("{}{{\"]\":1}}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let text = format!(r#"{{"a":{deep},"b":2}}"#);
+
+        let object = Json::parse_envelope(text.as_bytes()).unwrap();
+        let object = object.as_object().unwrap();
+
+        assert_eq!(object.member("a").unwrap().raw(), deep);
+        assert_eq!(object.member("b").unwrap().raw(), "2");
+    }
+
+    #[test]
+    fn an_envelope_is_checked_down_to_the_limit_and_must_be_closed_below() {
+        let nested = |depth, inner| format!("{}{inner}{}", "[".repeat(depth), "]".repeat(depth));
+        let at_limit = nested(DEPTH_MAX - 1, "[x]");
+        assert!(matches!(
+            Json::parse_envelope(at_limit.as_bytes()),
+            Err(JsonError::Syntax(_))
+        ));
+        let open = "[".repeat(DEPTH_MAX * 2);
+        assert_eq!(
+            Json::parse_envelope(open.as_bytes()).unwrap_err(),
+            JsonError::Incomplete
+        );
+        let below = nested(DEPTH_MAX + 1, "x\u{1}");
+        assert!(Json::parse_envelope(below.as_bytes()).is_ok());
     }
 
     #[test]

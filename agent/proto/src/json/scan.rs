@@ -2,8 +2,17 @@
 
 use super::{DEPTH_MAX, Json, JsonError};
 
+/// What becomes of levels beyond [`DEPTH_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deeper {
+    /// The text is refused.
+    Refuse,
+    /// They are not looked at: only their brackets are counted.
+    StepOver,
+}
+
 /// Checks that `text` is one value.
-pub(super) fn check(text: &str) -> Result<Json<'_>, JsonError> {
+pub(super) fn check(text: &str, deeper: Deeper) -> Result<Json<'_>, JsonError> {
     let mut scanner = Scanner {
         text,
         at: 0,
@@ -11,7 +20,7 @@ pub(super) fn check(text: &str) -> Result<Json<'_>, JsonError> {
     };
     scanner.skip_blanks();
     let start = scanner.at;
-    scanner.check_value()?;
+    scanner.check_value(deeper)?;
     let value = scanner.since(start);
     scanner.skip_blanks();
     match scanner.peek() {
@@ -106,11 +115,11 @@ impl<'a> Scanner<'a> {
         self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     }
 
-    /// Checks one value, however deep, and stops behind it.
-    fn check_value(&mut self) -> Result<(), JsonError> {
+    /// Checks one value, and stops behind it.
+    fn check_value(&mut self, deeper: Deeper) -> Result<(), JsonError> {
         let mut open = Nesting::default();
         loop {
-            self.check_opening(&mut open)?;
+            self.check_opening(&mut open, deeper)?;
             if self.check_closing(&mut open)? {
                 return Ok(());
             }
@@ -118,9 +127,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// Checks a scalar, or the beginnings of containers up to the first scalar or end.
-    fn check_opening(&mut self, open: &mut Nesting) -> Result<(), JsonError> {
+    fn check_opening(&mut self, open: &mut Nesting, deeper: Deeper) -> Result<(), JsonError> {
         loop {
             self.skip_blanks();
+            let opens = matches!(self.peek(), Some(b'{' | b'['));
+            if opens && open.is_full() && deeper == Deeper::StepOver {
+                return self.skip_value().ok_or(JsonError::Incomplete);
+            }
             match self.take()? {
                 b'{' => {
                     open.push(true)?;
@@ -258,7 +271,11 @@ impl<'a> Scanner<'a> {
                 }
                 _ if depth > 0 => self.at += 1,
                 _ => {
-                    self.skip_while(|byte| !matches!(byte, 0..=b' ' | b',' | b']' | b'}'));
+                    let len =
+                        self.skip_while(|byte| !matches!(byte, 0..=b' ' | b',' | b']' | b'}'));
+                    if len == 0 {
+                        return None;
+                    }
                 }
             }
             if depth == 0 {
@@ -310,8 +327,12 @@ struct Nesting {
 }
 
 impl Nesting {
+    const fn is_full(&self) -> bool {
+        self.depth == DEPTH_MAX
+    }
+
     fn push(&mut self, object: bool) -> Result<(), JsonError> {
-        if self.depth == DEPTH_MAX {
+        if self.is_full() {
             return Err(JsonError::TooDeep);
         }
         self.objects = (self.objects << 1) | u64::from(object);

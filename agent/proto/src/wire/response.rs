@@ -163,7 +163,7 @@ impl<'a> Rejected<'a> {
 }
 
 fn open(payload: &[u8]) -> Result<Object<'_>, MessageError> {
-    Json::parse(payload)?
+    Json::parse_envelope(payload)?
         .as_object()
         .ok_or(MessageError::NotAnObject)
 }
@@ -288,6 +288,15 @@ mod tests {
         assert_eq!(details.iter().count(), 12);
         assert!(details.value("k11").unwrap() == *"v11");
         assert!(details.value("n").is_none());
+    }
+
+    #[test]
+    fn a_document_of_any_depth_leaves_its_message_readable() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let text = execution(&format!(r#","jobDocument":{deep},"versionNumber":2"#));
+        let execution = described(&text).execution.unwrap();
+        assert_eq!(&text[execution.job_document.unwrap().range()], deep);
+        assert_eq!(execution.version_number, Some(2));
     }
 
     #[test]

@@ -252,6 +252,7 @@ pub enum SlotsError {
         /// The slot's file or device.
         path: PathBuf,
         /// What the kernel said.
+        #[source]
         cause: io::Error,
     },
     /// A roll-back would leave nothing to boot.

@@ -78,9 +78,12 @@ impl Handler for FileDownload {
         }
 
         let fetched = self.fetch(&request, &place, device).await;
-        if fetched.is_err() && is_over(device.cancelled()) {
+        if let Err(failure) = &fetched
+            && (is_final(failure) || is_over(device.cancelled()))
+        {
             let place = place.clone();
-            blocking(move || place.abandon()).await?;
+            // Why the download failed says more than why its rest could not be removed.
+            let _ = blocking(move || place.abandon()).await;
         }
         device.detail("bytes", &fetched?.to_string());
         blocking(move || place.fill(&request)).await?;
@@ -120,6 +123,14 @@ fn is_over(reason: Option<CancelReason>) -> bool {
     match reason {
         Some(CancelReason::CanceledByService | CancelReason::TimedOut) => true,
         Some(CancelReason::Stopping) | None => false,
+    }
+}
+
+/// Whether another run of the same job could not go on with the part either.
+const fn is_final(failure: &Failure) -> bool {
+    match failure.class {
+        FailureClass::Failed | FailureClass::Rejected => true,
+        FailureClass::Cancelled | FailureClass::Transient => false,
     }
 }
 
