@@ -133,6 +133,11 @@ impl Timers {
         step.into_iter().chain(job).min()
     }
 
+    /// The same of the job's own timer alone: the one that nothing moves.
+    pub(super) fn job_deadline(&self) -> Option<Instant> {
+        self.job.map(|job| job.deadline)
+    }
+
     fn renew_at(&self) -> Option<Instant> {
         self.step.filter(|_| self.lively).map(|step| step.renew_at)
     }

@@ -43,7 +43,9 @@ pub enum Action<'a, const D: usize> {
         lane: Lane,
         /// Which run of this execution it is.
         run: Run,
-        /// When the agent ends the job itself, if a timer runs.
+        /// When the agent ends the job itself because of the job's own timer, as far as that is known now. The step timer has no
+        /// part in it: it starts anew while the handler shows life. Whoever runs out of either is told by
+        /// [`Action::CancelHandler`].
         deadline: Option<Instant>,
     },
     /// Tell the lane's handler to stop at the next safe point; it still ends with

@@ -425,3 +425,29 @@ fn the_longest_request_fits_the_promised_buffer() {
     assert_eq!(saw.0, 8, "filters of the subscribe");
     assert!(saw.1 > 2 * (LEN - 10), "the report is {} bytes", saw.1);
 }
+
+#[test]
+fn a_lively_job_without_a_job_timer_runs_for_hours() {
+    let mut bench = Bench::<1>::running("job");
+    for _ in 0..6 * 60 {
+        bench.pass_secs(60);
+        bench.progress(0, &[("progress", "1")]);
+    }
+    assert!(bench.running[0]);
+    assert_eq!(bench.status("job"), "IN_PROGRESS");
+    assert_eq!(bench.deadlines, [None]);
+}
+
+#[test]
+fn a_run_is_told_the_end_of_the_job_timer_as_far_as_it_is_known() {
+    let mut bench = Bench::<1>::new();
+    bench.latency = 50;
+    bench.service.queue("job");
+    bench.service.execution("job").job_timer = Some(400);
+    bench.link_up();
+    bench.pass_secs(1);
+    bench.finish(0, Outcome::Defer(Duration::from_secs(1)));
+    bench.pass_secs(2);
+    let deadline = bench.deadlines[1].unwrap().as_millis();
+    assert!((300_000..320_000).contains(&deadline), "{deadline}");
+}
