@@ -451,3 +451,43 @@ fn a_run_is_told_the_end_of_the_job_timer_as_far_as_it_is_known() {
     let deadline = bench.deadlines[1].unwrap().as_millis();
     assert!((300_000..320_000).contains(&deadline), "{deadline}");
 }
+
+#[test]
+fn throttled_renewals_back_off_with_growing_random_waits() {
+    let mut bench = Bench::<1>::running("job");
+    for _ in 0..200 {
+        bench.fault("/update", Fault::Refuse("RequestThrottled"));
+    }
+    let mut sent_at = std::vec::Vec::new();
+    let mut known = bench.service.requests("/update").len();
+    for second in 0..1_500 {
+        bench.pass_secs(1);
+        bench.progress(0, &[("progress", "1")]);
+        let updates = bench.service.requests("/update").len();
+        assert!(updates <= known + 2, "a burst in second {second}");
+        if updates > known {
+            sent_at.push(second);
+        }
+        known = updates;
+        if !bench.running[0] {
+            break;
+        }
+    }
+    let waits: std::vec::Vec<u64> = sent_at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!((5..30).contains(&sent_at.len()), "{sent_at:?}");
+    assert!(waits.iter().any(|wait| *wait > 60), "{waits:?}");
+    assert!(waits.windows(2).any(|pair| pair[0] > pair[1]), "{waits:?}");
+}
+
+#[test]
+fn a_throttled_renewal_is_not_sent_again_at_the_networks_speed() {
+    let mut bench = Bench::<1>::running("job");
+    for _ in 0..50 {
+        bench.fault("/update", Fault::Refuse("InternalError"));
+    }
+    bench.pass_secs(299);
+    bench.handle(Input::HandlerState(Lane(0), b"alive"));
+    let before = bench.service.requests("/update").len();
+    bench.pass_secs(2);
+    assert!(bench.service.requests("/update").len() - before <= 4);
+}
