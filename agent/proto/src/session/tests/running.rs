@@ -491,3 +491,14 @@ fn a_throttled_renewal_is_not_sent_again_at_the_networks_speed() {
     bench.pass_secs(2);
     assert!(bench.service.requests("/update").len() - before <= 4);
 }
+
+#[test]
+fn a_service_without_the_document_is_asked_for_it_at_growing_waits() {
+    let mut bench = Bench::<1>::running("job");
+    bench.service.execution("job").document = json!("no object");
+    let before = bench.service.requests("/get").len();
+    bench.handle(Input::RenewDocument(Lane(0)));
+    bench.pass_secs(200);
+    let asked = bench.service.requests("/get").len() - before;
+    assert!((3..20).contains(&asked), "{asked}");
+}
