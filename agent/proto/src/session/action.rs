@@ -63,7 +63,8 @@ pub enum Action<'a, const D: usize> {
     /// Restart the agent. Everything is saved.
     Restart(Lane),
     /// The trial image was not confirmed in time, or its job was ended by the service: mark it bad, go back to the other slot,
-    /// reboot. Everything is saved. The handler, if one runs, is not waited for.
+    /// reboot. Everything is saved. The handler, if one runs, is not waited for. When the image was confirmed meanwhile there is
+    /// nothing to go back from: say so by [`Input::TrialOver`](crate::session::Input::TrialOver), and do not reboot.
     RollBack(Lane),
     /// The execution ended without success, and its handler had kept a state ([`Session::handler_state`] has it still): take back
     /// what it prepared for a later boot, such as a slot marked for its trial. Answered by

@@ -588,3 +588,58 @@ fn every_link_after_an_outage_waits_a_random_while() {
     waits.dedup();
     assert!(waits.len() > 4, "{waits:?}");
 }
+
+#[test]
+fn a_trial_ends_when_it_would_have_however_often_the_agent_starts() {
+    let mut bench = on_trial();
+    for _ in 0..2 {
+        bench.pass_secs(14 * 60);
+        bench.restart();
+    }
+    assert!(!bench.did(&Done::RollBack(0)));
+    bench.pass_secs(3 * 60);
+    assert!(bench.did(&Done::RollBack(0)));
+}
+
+#[test]
+fn a_trial_in_another_boot_has_its_whole_time() {
+    let mut bench = on_trial();
+    bench.pass_secs(20 * 60);
+    bench.reboot();
+    bench.pass_secs(29 * 60);
+    assert!(!bench.did(&Done::RollBack(0)));
+}
+
+#[test]
+fn a_job_whose_image_is_not_the_one_on_trial_fails_without_a_roll_back() {
+    let mut bench = on_trial();
+    bench.handle(Input::TrialOver(Lane(0)));
+    bench.link_up();
+    bench.finish(0, Outcome::Failed(&details(&[("reason", "other")])));
+    bench.pass_secs(3_600);
+    assert!(!bench.did(&Done::RollBack(0)));
+    assert_eq!(bench.detail("job", "reason"), "other");
+}
+
+#[test]
+fn a_roll_back_of_what_is_confirmed_makes_the_job_go_on() {
+    let mut bench = on_trial();
+    bench.link_up();
+    bench.finish(0, Outcome::Failed(&StatusDetails::new()));
+    assert!(bench.did(&Done::RollBack(0)));
+    bench.handle(Input::TrialOver(Lane(0)));
+    assert!(bench.running[0], "{:?}", bench.events);
+    bench.succeed(0);
+    assert_eq!(bench.status("job"), "SUCCEEDED");
+}
+
+#[test]
+fn a_roll_back_for_a_cancelled_job_whose_image_is_confirmed_forgets_the_job() {
+    let mut bench = on_trial();
+    bench.service.set("job", "CANCELED");
+    bench.link_up();
+    assert!(bench.did(&Done::RollBack(0)));
+    bench.handle(Input::TrialOver(Lane(0)));
+    assert!(bench.did(&Done::Release(0)));
+    assert!(!bench.running[0]);
+}
