@@ -9,9 +9,9 @@ use crate::backoff::{Backoff, SplitMix64};
 use crate::time::Instant;
 
 /// The first wait after the service asked for patience.
-const BACKOFF_FIRST: Duration = Duration::from_secs(2);
+pub(crate) const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 /// The longest wait after the service asked for patience.
-const BACKOFF_MOST: Duration = Duration::from_secs(5 * 60);
+pub(crate) const BACKOFF_MOST: Duration = Duration::from_secs(5 * 60);
 /// The wait for an answer doubles that often while none comes.
 const DOUBLINGS_MAX: u32 = 3;
 
@@ -70,11 +70,13 @@ impl Exchange {
     /// Wants the request after a growing wait: the service asked for patience, or could not be understood.
     pub(crate) fn ask_patiently(&mut self, now: Instant, random: &mut SplitMix64) -> Duration {
         let wait = self.backoff.next(random);
-        self.state = State::Due {
-            at: now + wait,
-            patient: true,
-        };
+        self.ask_not_before(now + wait);
         wait
+    }
+
+    /// Wants the request at `at`, and nothing that happens meanwhile makes that earlier.
+    pub(crate) fn ask_not_before(&mut self, at: Instant) {
+        self.state = State::Due { at, patient: true };
     }
 
     /// Notes that it was sent.
