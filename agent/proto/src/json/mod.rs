@@ -10,7 +10,7 @@ use core::ops::Range;
 pub use text::{BufferTooSmall, JsonStr};
 
 use number::number;
-use scan::Scanner;
+use scan::{Picks, Scanner};
 
 mod number;
 mod scan;
@@ -79,9 +79,28 @@ impl fmt::Display for Kind {
 impl<'a> Json<'a> {
     /// Checks `bytes` as a whole.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
+        Self::parse_into(bytes, &[], &mut [])
+    }
+
+    /// Checks `bytes` as a whole and, in the same walk, finds the members of these names; of duplicates the last ones.
+    pub(crate) fn parse_and_pick<const N: usize>(
+        bytes: &'a [u8],
+        names: &[&str; N],
+    ) -> Result<(Self, [Option<Self>; N]), JsonError> {
+        let mut found = [None; N];
+        let value = Self::parse_into(bytes, names, &mut found)?;
+        Ok((value, found))
+    }
+
+    // Apart, so that its code exists once and not for every N.
+    fn parse_into(
+        bytes: &'a [u8],
+        names: &[&str],
+        found: &mut [Option<Self>],
+    ) -> Result<Self, JsonError> {
         let text = core::str::from_utf8(bytes)
             .map_err(|error| JsonError::Encoding(error.valid_up_to()))?;
-        scan::check(text)
+        scan::check(text, &mut Picks { names, found })
     }
 
     /// The value as it stands in the text.
@@ -171,36 +190,24 @@ impl<'a> Object<'a> {
 
     /// Whether there are no members.
     pub fn is_empty(&self) -> bool {
-        self.members().next().is_none()
+        Scanner::inside(&self.0).is_at_end()
     }
 
     /// The member of that name; the last one if there are several.
     pub fn member(&self, name: &str) -> Option<Json<'a>> {
-        let [found] = self.pick([name]);
+        let [found] = self.pick(&[name]);
         found
     }
 
     /// The members of these names, found in one walk.
-    pub fn pick<const N: usize>(&self, names: [&str; N]) -> [Option<Json<'a>>; N] {
+    pub fn pick<const N: usize>(&self, names: &[&str; N]) -> [Option<Json<'a>>; N] {
         let mut found = [None; N];
-        self.pick_into(&names, &mut found);
+        let mut picks = Picks {
+            names,
+            found: &mut found,
+        };
+        scan::pick(&self.0, &mut picks);
         found
-    }
-
-    // Apart from `pick`, so that its code exists once and not for every N.
-    fn pick_into(&self, names: &[&str], found: &mut [Option<Json<'a>>]) {
-        for (name, value) in self.members() {
-            let plain = name.as_plain();
-            let is = |wanted: &str| match plain {
-                Some(plain) => plain == wanted,
-                None => name == *wanted,
-            };
-            if let Some(index) = names.iter().position(|wanted| is(wanted))
-                && let Some(place) = found.get_mut(index)
-            {
-                *place = Some(value);
-            }
-        }
     }
 
     /// The only member of that name.

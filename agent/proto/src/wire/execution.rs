@@ -53,7 +53,7 @@ impl<'a> Execution<'a> {
             document,
             now,
             details,
-        ] = object.pick([
+        ] = object.pick(&[
             "jobId",
             "executionNumber",
             "versionNumber",
@@ -67,13 +67,13 @@ impl<'a> Execution<'a> {
         ]);
         Ok(Some(Self {
             job_id: job(job_id)?,
-            execution_number: whole(execution_number),
-            version_number: whole(version_number),
+            execution_number: whole(&execution_number),
+            version_number: whole(&version_number),
             status: status(now),
             status_details: details.and_then(DetailsView::read),
-            queued_at: seconds(queued),
-            started_at: seconds(started),
-            last_updated_at: seconds(updated),
+            queued_at: seconds(&queued),
+            started_at: seconds(&started),
+            last_updated_at: seconds(&updated),
             seconds_before_timed_out: timer.and_then(|value| value.as_i64_truncated()),
             job_document: document.and_then(JobDocument::read),
         }))
@@ -106,7 +106,7 @@ impl Summary {
             queued,
             started,
             updated,
-        ] = object.pick([
+        ] = object.pick(&[
             "jobId",
             "executionNumber",
             "versionNumber",
@@ -116,11 +116,11 @@ impl Summary {
         ]);
         Ok(Self {
             job_id: job(job_id)?,
-            execution_number: whole(execution_number),
-            version_number: whole(version_number),
-            queued_at: seconds(queued),
-            started_at: seconds(started),
-            last_updated_at: seconds(updated),
+            execution_number: whole(&execution_number),
+            version_number: whole(&version_number),
+            queued_at: seconds(&queued),
+            started_at: seconds(&started),
+            last_updated_at: seconds(&updated),
         })
     }
 }
@@ -139,11 +139,11 @@ pub struct ExecutionState<'a> {
 impl<'a> ExecutionState<'a> {
     pub(super) fn read(value: Json<'a>) -> Option<Self> {
         let object = value.as_object().filter(|object| !object.is_empty())?;
-        let [now, details, version] = object.pick(["status", "statusDetails", "versionNumber"]);
+        let [now, details, version] = object.pick(&["status", "statusDetails", "versionNumber"]);
         Some(Self {
             status: status(now),
             status_details: details.and_then(DetailsView::read),
-            version_number: whole(version),
+            version_number: whole(&version),
         })
     }
 }
@@ -220,12 +220,18 @@ impl<'a> JobDocument<'a> {
     }
 }
 
-pub(super) fn seconds(value: Option<Json<'_>>) -> Option<Seconds> {
-    value?.as_i64_truncated().map(Seconds::from_service)
+// Called for member after member: by reference and once is smallest.
+#[inline(never)]
+pub(super) fn seconds(value: &Option<Json<'_>>) -> Option<Seconds> {
+    value
+        .as_ref()?
+        .as_i64_truncated()
+        .map(Seconds::from_service)
 }
 
-fn whole(value: Option<Json<'_>>) -> Option<i64> {
-    value?.as_i64()
+#[inline(never)]
+fn whole(value: &Option<Json<'_>>) -> Option<i64> {
+    value.as_ref()?.as_i64()
 }
 
 fn status(value: Option<Json<'_>>) -> Status {
