@@ -29,9 +29,7 @@ impl<'a> ObjectWriter<'a> {
     /// A string that needs no escapes.
     pub(super) fn word(&mut self, name: &str, value: &str) {
         self.name(name);
-        self.byte(b'"');
-        self.bytes(value.as_bytes());
-        self.byte(b'"');
+        self.enclosed(value);
     }
 
     pub(super) fn number(&mut self, name: &str, value: i64) {
@@ -92,9 +90,15 @@ impl<'a> ObjectWriter<'a> {
     fn name(&mut self, name: &str) {
         self.byte(self.before);
         self.before = b',';
+        self.enclosed(name);
+        self.byte(b':');
+    }
+
+    #[inline(never)]
+    fn enclosed(&mut self, text: &str) {
         self.byte(b'"');
-        self.bytes(name.as_bytes());
-        self.bytes(b"\":");
+        self.bytes(text.as_bytes());
+        self.byte(b'"');
     }
 
     /// Ends an object, that of the caller or one of `texts`.
