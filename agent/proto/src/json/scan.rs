@@ -37,11 +37,12 @@ pub(super) struct Picks<'p, 'a> {
 }
 
 impl<'a> Picks<'_, 'a> {
-    fn show(&mut self, name: JsonStr<'a>, escaped: bool, value: Json<'a>) {
+    #[inline(never)]
+    fn show(&mut self, name: &Name<'a>, value: Json<'a>) {
         for (wanted, place) in self.names.iter().zip(self.found.iter_mut()) {
-            let same = match escaped {
-                false => name.0 == *wanted,
-                true => name == **wanted,
+            let same = match name.escaped {
+                false => name.spelling == *wanted,
+                true => JsonStr(name.spelling) == **wanted,
             };
             if same {
                 *place = Some(value);
@@ -154,73 +155,64 @@ impl<'a> Scanner<'a> {
     #[inline(never)]
     fn check_value(&mut self, picks: &mut Picks<'_, 'a>) -> Result<(), Fault> {
         let mut open = Nesting::default();
-        let mut member = Member::default();
+        let mut name = Name::default();
+        let mut value = 0;
+        let mut expected = Expected::Value;
         loop {
+            let object = open.innermost_is_object();
+            if expected == Expected::End {
+                match open.depth {
+                    0 => return Ok(()),
+                    1 if object => picks.show(&name, self.since(value)),
+                    _ => {}
+                }
+            }
             self.skip_blanks();
-            if open.depth == 1 {
-                member.value = self.at();
-            }
-            match self.take()? {
-                b'{' => {
-                    open.push(true)?;
-                    self.skip_blanks();
-                    if !self.take_if(b'}') {
-                        self.check_name(&open, &mut member)?;
-                        continue;
+            let start = self.at();
+            let byte = self.take()?;
+            expected = match (expected, byte) {
+                (Expected::End, b',') if object => Expected::Name,
+                (Expected::End, b',') => Expected::Value,
+                (Expected::End | Expected::NameOrEnd, b'}') if object => open.pop(),
+                (Expected::End | Expected::ValueOrEnd, b']') if !object => open.pop(),
+                (Expected::Name | Expected::NameOrEnd, b'"') => {
+                    let escaped = self.check_string()?;
+                    if open.depth == 1 {
+                        name = Name {
+                            spelling: self.text.get(start + 1..self.at() - 1).unwrap_or_default(),
+                            escaped,
+                        };
                     }
-                    open.pop();
+                    Expected::Colon
                 }
-                b'[' => {
-                    open.push(false)?;
-                    self.skip_blanks();
-                    if !self.take_if(b']') {
-                        continue;
+                (Expected::Colon, b':') => Expected::Value,
+                (Expected::Value | Expected::ValueOrEnd, first) => {
+                    if open.depth == 1 {
+                        value = start;
                     }
-                    open.pop();
-                }
-                b'"' => {
-                    self.check_string()?;
-                }
-                b't' => self.check_literal(b"rue")?,
-                b'f' => self.check_literal(b"alse")?,
-                b'n' => self.check_literal(b"ull")?,
-                byte => self.check_number(byte)?,
-            }
-            // Behind a value: closes what ends here.
-            loop {
-                let Some(object) = open.innermost() else {
-                    return Ok(());
-                };
-                if open.depth == 1 && object {
-                    let value = self.since(member.value);
-                    picks.show(JsonStr(member.name), member.escaped, value);
-                }
-                self.skip_blanks();
-                match (self.take()?, object) {
-                    (b'}', true) | (b']', false) => open.pop(),
-                    (b',', true) => {
-                        self.skip_blanks();
-                        self.check_name(&open, &mut member)?;
-                        break;
+                    match first {
+                        b'{' => open.push(true)?,
+                        b'[' => open.push(false)?,
+                        _ => self.check_scalar(first)?,
                     }
-                    (b',', false) => break,
-                    _ => return Err(Fault::Syntax),
                 }
-            }
+                _ => return Err(Fault::Syntax),
+            };
         }
     }
 
-    /// Checks a name and the colon behind it; one of the outermost object becomes `member`'s.
-    fn check_name(&mut self, open: &Nesting, member: &mut Member<'a>) -> Result<(), Fault> {
-        self.expect(b'"')?;
-        let start = self.at();
-        let escaped = self.check_string()?;
-        if open.depth == 1 {
-            member.name = self.text.get(start..self.at() - 1).unwrap_or_default();
-            member.escaped = escaped;
+    /// Behind the `first` byte.
+    fn check_scalar(&mut self, first: u8) -> Result<Expected, Fault> {
+        match first {
+            b'"' => {
+                self.check_string()?;
+            }
+            b't' => self.check_literal(b"rue")?,
+            b'f' => self.check_literal(b"alse")?,
+            b'n' => self.check_literal(b"ull")?,
+            _ => self.check_number(first)?,
         }
-        self.skip_blanks();
-        self.expect(b':')
+        Ok(Expected::End)
     }
 
     /// Behind the opening quote. Whether there are escapes.
@@ -302,14 +294,24 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// A member of the outermost object, as far as it has been read.
-#[derive(Debug, Default)]
-struct Member<'a> {
-    name: &'a str,
-    /// Whether the name is spelled with escapes.
+/// What may stand next, blanks apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Colon,
+    /// Behind a value: a comma or the end of the container.
+    End,
+    Name,
+    NameOrEnd,
+    Value,
+    ValueOrEnd,
+}
+
+/// The name of a member.
+#[derive(Debug, Clone, Copy, Default)]
+struct Name<'a> {
+    spelling: &'a str,
+    /// Whether it is spelled with escapes.
     escaped: bool,
-    /// Where the value begins.
-    value: usize,
 }
 
 /// Whether a string does not simply go on behind this byte.
@@ -341,27 +343,26 @@ struct Nesting {
 }
 
 impl Nesting {
-    fn push(&mut self, object: bool) -> Result<(), Fault> {
+    fn push(&mut self, object: bool) -> Result<Expected, Fault> {
         if self.depth == DEPTH_MAX {
             return Err(Fault::TooDeep);
         }
         self.objects = (self.objects << 1) | u64::from(object);
         self.depth += 1;
-        Ok(())
+        Ok(match object {
+            true => Expected::NameOrEnd,
+            false => Expected::ValueOrEnd,
+        })
     }
 
-    const fn pop(&mut self) {
+    const fn pop(&mut self) -> Expected {
         self.objects >>= 1;
         self.depth = self.depth.saturating_sub(1);
+        Expected::End
     }
 
-    /// Whether the innermost container is an object, if any is open.
-    const fn innermost(&self) -> Option<bool> {
-        if self.depth == 0 {
-            None
-        } else {
-            Some(self.objects & 1 == 1)
-        }
+    const fn innermost_is_object(&self) -> bool {
+        self.objects & 1 == 1
     }
 }
 

@@ -46,14 +46,16 @@ impl<'a> Described<'a> {
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
         let [token, timestamp, execution] =
             open(payload, &["clientToken", "timestamp", "execution"])?;
-        Ok(Self {
+        let mut described = Self {
             client_token: text(token),
-            timestamp: seconds(&timestamp),
+            timestamp: None,
             execution: match execution {
                 Some(value) => Execution::read(value)?,
                 None => None,
             },
-        })
+        };
+        seconds(&timestamp, &mut described.timestamp);
+        Ok(described)
     }
 }
 
@@ -77,12 +79,14 @@ impl<'a> Updated<'a> {
             payload,
             &["clientToken", "timestamp", "executionState", "jobDocument"],
         )?;
-        Ok(Self {
+        let mut updated = Self {
             client_token: text(token),
-            timestamp: seconds(&timestamp),
+            timestamp: None,
             execution_state: state.and_then(ExecutionState::read),
             job_document: document.and_then(JobDocument::read),
-        })
+        };
+        seconds(&timestamp, &mut updated.timestamp);
+        Ok(updated)
     }
 }
 
@@ -116,12 +120,14 @@ impl<'a> Pending<'a> {
             Some(jobs) => jobs.pick(&["IN_PROGRESS", "QUEUED"]),
             None => [in_progress, queued],
         };
-        Ok(Self {
+        let mut pending = Self {
             client_token: text(token),
-            timestamp: seconds(&timestamp),
+            timestamp: None,
             in_progress: in_progress.map(Summaries::read).unwrap_or_default(),
             queued: queued.map(Summaries::read).unwrap_or_default(),
-        })
+        };
+        seconds(&timestamp, &mut pending.timestamp);
+        Ok(pending)
     }
 }
 
@@ -158,14 +164,16 @@ impl<'a> Rejected<'a> {
         let code_text = text(code);
         let mut buffer = [0; CODE_LEN_MAX];
         let code = code_text.and_then(|code| code.resolve(&mut buffer).ok());
-        Ok(Self {
+        let mut rejected = Self {
             client_token: text(token),
-            timestamp: seconds(&timestamp),
+            timestamp: None,
             code: code.map_or(ErrorCode::Unknown, ErrorCode::parse),
             code_text,
             message: text(message),
             execution_state: state.and_then(ExecutionState::read),
-        })
+        };
+        seconds(&timestamp, &mut rejected.timestamp);
+        Ok(rejected)
     }
 }
 

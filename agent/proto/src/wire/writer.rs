@@ -1,159 +1,145 @@
-//! Writes one JSON object into the caller's buffer, and counts on where the buffer ends.
+//! Writes a request into the caller's buffer, and counts on where the buffer ends.
+//!
+//! Every request ends with its token, so that every member before may bring the comma behind it.
 
+use core::mem;
 use core::num::NonZeroU16;
 
 use crate::division::divide;
 use crate::json::BufferTooSmall;
+use crate::names::ClientToken;
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-/// Digits of the longest number.
-const DIGITS_MAX: usize = 20;
+/// Bytes copied at once.
+const WORD: usize = 4;
 const TEN: NonZeroU16 = NonZeroU16::new(10).unwrap();
 
-pub(super) struct ObjectWriter<'a> {
-    buffer: &'a mut [u8],
-    len: usize,
-    /// What stands before the next member: the object's bracket, or a comma.
-    before: u8,
+pub(super) struct RequestWriter<'a> {
+    /// The room behind what was written.
+    free: &'a mut [u8],
+    /// Bytes of the buffer at first.
+    given: usize,
+    /// Bytes written, and those that found no room.
+    needed: usize,
 }
 
-impl<'a> ObjectWriter<'a> {
+impl<'a> RequestWriter<'a> {
     pub(super) const fn new(buffer: &'a mut [u8]) -> Self {
         Self {
-            buffer,
-            len: 0,
-            before: b'{',
+            given: buffer.len(),
+            free: buffer,
+            needed: 0,
         }
     }
 
-    /// A string that needs no escapes.
-    pub(super) fn word(&mut self, name: &str, value: &str) {
-        self.name(name);
-        self.enclosed(value);
+    /// JSON as it stands: most of a request, and so copied word by word.
+    #[inline(never)]
+    pub(super) fn text(&mut self, text: &str) {
+        let mut free = mem::take(&mut self.free);
+        let (words, rest) = text.as_bytes().as_chunks::<WORD>();
+        for word in words {
+            put(&mut free, word);
+        }
+        for &byte in rest {
+            put(&mut free, &[byte]);
+        }
+        self.free = free;
+        self.needed += text.len();
     }
 
-    pub(super) fn number(&mut self, name: &str, value: i64) {
-        self.name(name);
+    fn byte(&mut self, byte: u8) {
+        put(&mut self.free, &[byte]);
+        self.needed += 1;
+    }
+
+    /// A member, if it has a value, and a comma.
+    #[inline(never)]
+    pub(super) fn number(&mut self, name: &str, value: Option<i64>) {
+        let Some(value) = value else { return };
+        self.text(name);
         if value < 0 {
             self.byte(b'-');
         }
-        let mut digits = [0; DIGITS_MAX];
-        let mut rest = value.unsigned_abs();
-        let mut start = digits.len();
-        for (index, digit) in digits.iter_mut().enumerate().rev() {
-            let (tens, ones) = divide(rest, TEN);
-            let [_, ones] = ones.to_be_bytes();
-            *digit = b'0' + ones;
-            rest = tens;
-            start = index;
-            if rest == 0 {
-                break;
-            }
+        self.digits(value.unsigned_abs());
+        self.byte(b',');
+    }
+
+    /// Calls itself for the digits before the last one, 19 times at most.
+    fn digits(&mut self, number: u64) {
+        let (before, last) = divide(number, TEN);
+        if before > 0 {
+            self.digits(before);
         }
-        self.bytes(digits.get(start..).unwrap_or_default());
+        let [_, last] = last.to_be_bytes();
+        self.byte(b'0' + last);
     }
 
-    pub(super) fn bool(&mut self, name: &str, value: bool) {
-        self.name(name);
-        self.bytes(if value { b"true" } else { b"false" });
-    }
-
-    /// An object of strings.
-    pub(super) fn texts<'t>(
-        &mut self,
-        name: &str,
-        pairs: impl Iterator<Item = (&'t str, &'t str)>,
-    ) {
-        self.name(name);
-        self.before = b'{';
-        for (name, value) in pairs {
-            self.name(name);
-            self.quoted(value);
+    /// An object of strings, and a comma, from `key=value` lines: a key needs no escapes, a value holds no controls.
+    pub(super) fn strings(&mut self, lines: &str) {
+        let mut line = Line::First;
+        self.byte(b'{');
+        for &byte in lines.as_bytes() {
+            line = match (line, byte) {
+                (Line::Key, b'=') => {
+                    self.text("\":\"");
+                    Line::Value
+                }
+                (Line::Value, b'\n') => {
+                    self.byte(b'"');
+                    Line::Next
+                }
+                (Line::First | Line::Next, _) => {
+                    self.text(if line == Line::First { "\"" } else { ",\"" });
+                    self.byte(byte);
+                    Line::Key
+                }
+                (Line::Key | Line::Value, _) => {
+                    if matches!(byte, b'"' | b'\\') {
+                        self.byte(b'\\');
+                    }
+                    self.byte(byte);
+                    line
+                }
+            };
         }
-        self.close();
+        self.text("},");
     }
 
-    /// The length written.
-    pub(super) fn finish(mut self) -> Result<usize, BufferTooSmall> {
-        self.close();
-        if self.len > self.buffer.len() {
+    /// Ends the request with its token; the length written.
+    #[inline(never)]
+    pub(super) fn finish(mut self, token: &ClientToken) -> Result<usize, BufferTooSmall> {
+        self.text("\"clientToken\":\"");
+        self.text(token.as_str());
+        self.text("\"}");
+        if self.needed > self.given {
             return Err(BufferTooSmall {
-                needed: self.len,
-                given: self.buffer.len(),
+                needed: self.needed,
+                given: self.given,
             });
         }
-        Ok(self.len)
+        Ok(self.needed)
     }
+}
 
-    /// Names need no escapes: they are the protocol's, or keys of details.
-    #[inline(never)]
-    fn name(&mut self, name: &str) {
-        self.byte(self.before);
-        self.before = b',';
-        self.enclosed(name);
-        self.byte(b':');
+/// Writes `bytes` where there is room for all of them; if there is none, leaves no room for others.
+fn put<const N: usize>(free: &mut &mut [u8], bytes: &[u8; N]) {
+    if let Some((place, left)) = mem::take(free).split_first_chunk_mut() {
+        *place = *bytes;
+        *free = left;
     }
+}
 
-    #[inline(never)]
-    fn enclosed(&mut self, text: &str) {
-        self.byte(b'"');
-        self.bytes(text.as_bytes());
-        self.byte(b'"');
-    }
-
-    /// Ends an object, that of the caller or one of `texts`.
-    fn close(&mut self) {
-        if self.before == b'{' {
-            self.byte(b'{');
-        }
-        self.byte(b'}');
-        self.before = b',';
-    }
-
-    fn quoted(&mut self, text: &str) {
-        self.byte(b'"');
-        for &byte in text.as_bytes() {
-            match byte {
-                b'"' | b'\\' => {
-                    self.byte(b'\\');
-                    self.byte(byte);
-                }
-                0..0x20 => {
-                    let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
-                    self.bytes(b"\\u00");
-                    self.byte(digit(byte >> 4));
-                    self.byte(digit(byte & 0xF));
-                }
-                plain => self.byte(plain),
-            }
-        }
-        self.byte(b'"');
-    }
-
-    // Called from everywhere: once is enough.
-    #[inline(never)]
-    fn bytes(&mut self, bytes: &[u8]) {
-        let end = self.len.saturating_add(bytes.len());
-        if let Some(place) = self.buffer.get_mut(self.len..end) {
-            // Not `copy_from_slice`: it would link a panic that cannot happen.
-            for (to, from) in place.iter_mut().zip(bytes) {
-                *to = *from;
-            }
-        }
-        self.len = end;
-    }
-
-    #[inline(never)]
-    fn byte(&mut self, byte: u8) {
-        if let Some(place) = self.buffer.get_mut(self.len) {
-            *place = byte;
-        }
-        self.len = self.len.saturating_add(1);
-    }
+/// Where in the lines of details the writer is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    First,
+    Key,
+    Next,
+    Value,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::format;
     use std::string::String;
     use std::vec::Vec;
 
@@ -161,33 +147,38 @@ mod tests {
 
     use super::*;
 
-    fn write(fill: impl FnOnce(&mut ObjectWriter<'_>)) -> String {
+    fn write(fill: impl FnOnce(&mut RequestWriter<'_>)) -> String {
         let mut buffer = std::vec![0; 4096];
-        let mut writer = ObjectWriter::new(&mut buffer);
+        let mut writer = RequestWriter::new(&mut buffer);
         fill(&mut writer);
-        let len = writer.finish().unwrap();
+        let len = writer.finish(&ClientToken::parse("t").unwrap()).unwrap();
         String::from_utf8(buffer[..len].to_vec()).unwrap()
     }
 
     #[test]
-    fn members_are_parted_by_commas_at_every_level() {
-        let text = write(|object| {
-            object.texts("none", core::iter::empty());
-            object.texts("some", [("a", "1"), ("b", "2")].into_iter());
-            object.bool("c", true);
+    fn strings_are_parted_by_commas() {
+        let text = write(|request| {
+            request.text("{\"none\":");
+            request.strings("");
+            request.text("\"some\":");
+            request.strings("a=1\nb=2=\n");
         });
-        assert_eq!(text, r#"{"none":{},"some":{"a":"1","b":"2"},"c":true}"#);
+        assert_eq!(
+            text,
+            r#"{"none":{},"some":{"a":"1","b":"2="},"clientToken":"t"}"#
+        );
     }
 
     #[test]
     fn a_buffer_that_is_too_small_is_told_how_much_is_needed() {
         let mut buffer = [0; 7];
-        let mut writer = ObjectWriter::new(&mut buffer);
-        writer.number("a", 12);
+        let mut writer = RequestWriter::new(&mut buffer);
+        writer.text("{");
+        writer.number("\"a\":", Some(12));
         assert_eq!(
-            writer.finish(),
+            writer.finish(&ClientToken::parse("t").unwrap()),
             Err(BufferTooSmall {
-                needed: 8,
+                needed: 26,
                 given: 7
             })
         );
@@ -197,28 +188,34 @@ mod tests {
         #[test]
         fn serde_json_reads_back_what_we_wrote(
             number: i64,
-            pairs in prop::collection::btree_map("[a-zA-Z0-9:_-]{1,9}", any::<String>(), 0..5),
+            pairs in prop::collection::btree_map("[a-zA-Z0-9:_-]{1,9}", "[^\\pC]{0,9}", 0..5),
         ) {
-            let written = write(|object| {
-                object.number("number", number);
-                object.texts("pairs", pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+            let lines: String = pairs.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+            let written = write(|request| {
+                request.text("{");
+                request.number("\"number\":", Some(number));
+                request.text("\"pairs\":");
+                request.strings(&lines);
             });
             let read: serde_json::Value = serde_json::from_str(&written).unwrap();
-            prop_assert_eq!(read, serde_json::json!({"number": number, "pairs": pairs}));
+            prop_assert_eq!(
+                read,
+                serde_json::json!({"number": number, "pairs": pairs, "clientToken": "t"})
+            );
         }
     }
 
     #[test]
     fn the_extremes_of_a_number_are_written_whole() {
         let numbers: Vec<_> = [i64::MIN, 0, i64::MAX]
-            .map(|number| write(|object| object.number("n", number)))
+            .map(|number| write(|request| request.number("{\"n\":", Some(number))))
             .into();
         assert_eq!(
             numbers,
             [
-                r#"{"n":-9223372036854775808}"#,
-                r#"{"n":0}"#,
-                r#"{"n":9223372036854775807}"#
+                r#"{"n":-9223372036854775808,"clientToken":"t"}"#,
+                r#"{"n":0,"clientToken":"t"}"#,
+                r#"{"n":9223372036854775807,"clientToken":"t"}"#
             ]
         );
     }
