@@ -37,10 +37,11 @@ pub struct Execution<'a> {
 }
 
 impl<'a> Execution<'a> {
-    /// Reads `execution`; none when it is empty.
-    pub(super) fn read(value: Json<'a>) -> Result<Option<Self>, MessageError> {
+    /// Reads `execution` into `place`; nothing when it is empty.
+    #[inline(never)]
+    pub(super) fn read(value: Json<'a>, place: &mut Option<Self>) -> Result<(), MessageError> {
         let Some(object) = value.as_object().filter(|object| !object.is_empty()) else {
-            return Ok(None);
+            return Ok(());
         };
         let [
             id,
@@ -65,7 +66,7 @@ impl<'a> Execution<'a> {
             "status",
             "statusDetails",
         ]);
-        let mut execution = Self {
+        let execution = place.insert(Self {
             job_id: job(id)?,
             execution_number: None,
             version_number: None,
@@ -76,14 +77,14 @@ impl<'a> Execution<'a> {
             last_updated_at: None,
             seconds_before_timed_out: None,
             job_document: document.and_then(JobDocument::read),
-        };
+        });
         whole(number, &mut execution.execution_number);
         whole(version, &mut execution.version_number);
         seconds(queued, &mut execution.queued_at);
         seconds(started, &mut execution.started_at);
         seconds(updated, &mut execution.last_updated_at);
         truncated(timer, &mut execution.seconds_before_timed_out);
-        Ok(Some(execution))
+        Ok(())
     }
 }
 

@@ -49,11 +49,11 @@ impl<'a> Described<'a> {
         let mut described = Self {
             client_token: text(token),
             timestamp: None,
-            execution: match execution {
-                Some(value) => Execution::read(value)?,
-                None => None,
-            },
+            execution: None,
         };
+        if let Some(value) = execution {
+            Execution::read(value, &mut described.execution)?;
+        }
         seconds(&timestamp, &mut described.timestamp);
         Ok(described)
     }

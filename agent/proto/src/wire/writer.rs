@@ -46,6 +46,7 @@ impl<'a> RequestWriter<'a> {
         self.needed += text.len();
     }
 
+    #[inline(never)]
     fn byte(&mut self, byte: u8) {
         put(&mut self.free, &[byte]);
         self.needed += 1;
