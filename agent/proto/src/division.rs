@@ -1,20 +1,19 @@
 //! Long division, for machines without an instruction for 64 bits: the compiler's routine takes 900 bytes of flash.
 
-use core::num::NonZeroU16;
+use core::num::{NonZeroU16, NonZeroU32};
 
 /// Quotient and remainder of `number` by `divisor`.
 #[inline(never)]
-pub(crate) fn divide(number: u64, divisor: NonZeroU16) -> (u64, u16) {
-    let divisor = core::num::NonZeroU32::from(divisor);
-    let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
-    let mut quotient = 0;
+pub(crate) fn divide(mut number: u64, divisor: NonZeroU16) -> (u64, u32) {
+    let divisor = NonZeroU32::from(divisor);
     let mut rest = 0;
-    for digit in [[a, b], [c, d], [e, f], [g, h]].map(u16::from_be_bytes) {
-        let part = rest << 16 | u32::from(digit);
-        quotient = quotient << 16 | u64::from(part / divisor);
+    // Digits of 16 bits leave at the top, those of the quotient come in below.
+    for _ in 0..4 {
+        let part = rest << 16 | (number >> 48) as u32;
+        number = number << 16 | u64::from(part / divisor);
         rest = part % divisor;
     }
-    (quotient, u16::try_from(rest).unwrap_or_default())
+    (number, rest)
 }
 
 #[cfg(test)]

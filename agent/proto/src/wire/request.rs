@@ -81,7 +81,7 @@ impl<const D: usize> Update<'_, D> {
         let mut request = RequestWriter::new(buffer);
         request.text("{\"status\":\"");
         request.text(self.status.as_str());
-        request.text("\",");
+        request.end_string();
         write_details(&mut request, self.status_details);
         request.number("\"expectedVersion\":", self.expected_version);
         request.number("\"executionNumber\":", self.execution_number);

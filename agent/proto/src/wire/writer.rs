@@ -52,6 +52,12 @@ impl<'a> RequestWriter<'a> {
         self.needed += 1;
     }
 
+    /// The end of a string, and a comma.
+    pub(super) fn end_string(&mut self) {
+        self.byte(b'"');
+        self.byte(b',');
+    }
+
     /// A member, if it has a value, and a comma.
     #[inline(never)]
     pub(super) fn number(&mut self, name: &str, value: Option<i64>) {
@@ -70,7 +76,7 @@ impl<'a> RequestWriter<'a> {
         if before > 0 {
             self.digits(before);
         }
-        let [_, last] = last.to_be_bytes();
+        let [last, ..] = last.to_le_bytes();
         self.byte(b'0' + last);
     }
 
@@ -110,7 +116,8 @@ impl<'a> RequestWriter<'a> {
     pub(super) fn finish(mut self, token: &ClientToken) -> Result<usize, BufferTooSmall> {
         self.text("\"clientToken\":\"");
         self.text(token.as_str());
-        self.text("\"}");
+        self.byte(b'"');
+        self.byte(b'}');
         if self.needed > self.given {
             return Err(BufferTooSmall {
                 needed: self.needed,
