@@ -211,17 +211,15 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_of_exactly_the_length_is_enough() {
+    fn a_buffer_of_exactly_the_length_is_enough_and_any_shorter_one_is_told_how_much_is_needed() {
         let token = token();
-        let mut buffer = [0; 42];
-        assert_eq!(update(&token).write(&mut buffer), Ok(42));
-        assert_eq!(
-            update(&token).write(&mut buffer[..41]),
-            Err(BufferTooSmall {
-                needed: 42,
-                given: 41
-            })
-        );
+        for given in 0..42 {
+            assert_eq!(
+                update(&token).write(&mut [0; 42][..given]),
+                Err(BufferTooSmall { needed: 42, given })
+            );
+        }
+        assert_eq!(update(&token).write(&mut [0; 42]), Ok(42));
     }
 
     #[test]

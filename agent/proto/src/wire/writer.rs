@@ -4,6 +4,7 @@
 
 use core::mem;
 use core::num::NonZeroU16;
+use core::slice;
 
 use crate::division::divide;
 use crate::json::BufferTooSmall;
@@ -15,7 +16,7 @@ const TEN: NonZeroU16 = NonZeroU16::new(10).unwrap();
 
 pub(super) struct RequestWriter<'a> {
     /// The room behind what was written.
-    free: &'a mut [u8],
+    free: slice::IterMut<'a, u8>,
     /// Bytes of the buffer at first.
     given: usize,
     /// Bytes written, and those that found no room.
@@ -23,10 +24,10 @@ pub(super) struct RequestWriter<'a> {
 }
 
 impl<'a> RequestWriter<'a> {
-    pub(super) const fn new(buffer: &'a mut [u8]) -> Self {
+    pub(super) fn new(buffer: &'a mut [u8]) -> Self {
         Self {
             given: buffer.len(),
-            free: buffer,
+            free: buffer.iter_mut(),
             needed: 0,
         }
     }
@@ -34,7 +35,7 @@ impl<'a> RequestWriter<'a> {
     /// JSON as it stands: most of a request, and so copied word by word.
     #[inline(never)]
     pub(super) fn text(&mut self, text: &str) {
-        let mut free = mem::take(&mut self.free);
+        let mut free = mem::take(&mut self.free).into_slice();
         let (words, rest) = text.as_bytes().as_chunks::<WORD>();
         for word in words {
             put(&mut free, word);
@@ -42,13 +43,15 @@ impl<'a> RequestWriter<'a> {
         for &byte in rest {
             put(&mut free, &[byte]);
         }
-        self.free = free;
+        self.free = free.iter_mut();
         self.needed += text.len();
     }
 
     #[inline(never)]
     fn byte(&mut self, byte: u8) {
-        put(&mut self.free, &[byte]);
+        if let Some(place) = self.free.next() {
+            *place = byte;
+        }
         self.needed += 1;
     }
 
@@ -72,11 +75,12 @@ impl<'a> RequestWriter<'a> {
 
     /// Calls itself for the digits before the last one, 19 times at most.
     fn digits(&mut self, number: u64) {
-        let (before, last) = divide(number, TEN);
-        if before > 0 {
+        let [mut last, ..] = number.to_le_bytes();
+        if number > 9 {
+            let (before, rest) = divide(number, TEN);
             self.digits(before);
+            [last, ..] = rest.to_le_bytes();
         }
-        let [last, ..] = last.to_le_bytes();
         self.byte(b'0' + last);
     }
 
