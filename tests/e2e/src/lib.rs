@@ -2,6 +2,8 @@
 //!
 //! What the tests share: a service, a device behind a link that can be cut, and the jobs that an operator would make.
 
+pub mod boots;
+
 use core::time::Duration;
 
 use iot_jobs_kit::aws::Execution;

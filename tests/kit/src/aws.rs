@@ -115,6 +115,15 @@ impl Aws {
         .map(drop)
     }
 
+    /// How many executions of a job the service counts under `counter`, such as `numberOfSucceededThings`.
+    pub fn count(&self, job: &str, counter: &str) -> Result<i64, AwsError> {
+        let answer = self.call("iot", "GET", &format!("/jobs/{job}"), None)?;
+        let counters = answer.pointer("/job/jobProcessDetails");
+        Ok(counters
+            .and_then(|counters| counters.get(counter)?.as_i64())
+            .unwrap_or_default())
+    }
+
     /// The execution of a job on a thing.
     pub fn execution(&self, thing: &str, job: &str) -> Result<Execution, AwsError> {
         let answer = self.call("iot", "GET", &format!("/things/{thing}/jobs/{job}"), None)?;

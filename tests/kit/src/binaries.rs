@@ -6,6 +6,9 @@ use std::sync::OnceLock;
 
 use crate::KitError;
 
+/// Names the profile that tests build the programs in; `dev` when it is not set.
+pub const PROFILE_VARIABLE: &str = "IOT_JOBS_TEST_PROFILE";
+
 /// Where the built programs are.
 #[derive(Debug, Clone)]
 pub struct Binaries {
@@ -16,11 +19,14 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Builds both in cargo's `dev` profile, once for this process.
+    /// Builds both in cargo's `dev` profile, or in the one that [`PROFILE_VARIABLE`] names, once for this process.
     pub fn for_tests() -> Result<&'static Self, KitError> {
         static BUILT: OnceLock<Result<Binaries, String>> = OnceLock::new();
         BUILT
-            .get_or_init(|| Self::build("dev").map_err(|error| error.to_string()))
+            .get_or_init(|| {
+                let profile = std::env::var(PROFILE_VARIABLE).unwrap_or_else(|_| "dev".into());
+                Self::build(&profile).map_err(|error| error.to_string())
+            })
             .as_ref()
             .map_err(|problem| KitError::Build(problem.clone()))
     }

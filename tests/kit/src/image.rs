@@ -25,9 +25,14 @@ impl Image {
             bytes.extend_from_slice(&state.to_le_bytes());
         }
         bytes.truncate(len);
-        let sha256 = hex(&Sha256::digest(&bytes));
+        let sha256 = digest(&bytes);
         Self { bytes, sha256 }
     }
+}
+
+/// The SHA-256 of some bytes in lower-case hex.
+pub fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Lower-case hex.

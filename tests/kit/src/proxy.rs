@@ -2,13 +2,18 @@
 
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::wait_for;
+
 /// Largest piece relayed at once.
 const PIECE: usize = 16 * 1024;
+/// Longest that a link is held still.
+const STILL_MAX: Duration = Duration::from_secs(60);
 
 /// A relay; clones share it.
 #[derive(Debug, Clone)]
@@ -20,6 +25,7 @@ pub struct Proxy {
 #[derive(Debug, Default)]
 struct Shared {
     down: AtomicBool,
+    still: AtomicBool,
     streams: Mutex<Vec<TcpStream>>,
 }
 
@@ -71,10 +77,15 @@ impl Proxy {
     pub fn up(&self) {
         self.shared.down.store(false, Ordering::SeqCst);
     }
+
+    /// Holds what is sent over every connection, which stays open, or lets it go on.
+    pub fn hold(&self, still: bool) {
+        self.shared.still.store(still, Ordering::SeqCst);
+    }
 }
 
 impl Shared {
-    fn join(&self, device: TcpStream, service: TcpStream) {
+    fn join(self: &Arc<Self>, device: TcpStream, service: TcpStream) {
         let Ok(halves) = [&device, &service]
             .map(TcpStream::try_clone)
             .into_iter()
@@ -83,24 +94,28 @@ impl Shared {
             return;
         };
         if let (Ok(a), Ok(b)) = (device.try_clone(), service.try_clone()) {
-            thread::spawn(move || pump(a, service));
-            thread::spawn(move || pump(b, device));
+            let (up, down) = (Arc::clone(self), Arc::clone(self));
+            thread::spawn(move || up.pump(a, service));
+            thread::spawn(move || down.pump(b, device));
         }
         self.streams
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(halves);
     }
-}
 
-/// Copies until either side ends, then ends both.
-fn pump(mut from: TcpStream, mut to: TcpStream) {
-    let mut piece = vec![0; PIECE];
-    while let Ok(len @ 1..) = from.read(&mut piece) {
-        if to.write_all(piece.get(..len).unwrap_or_default()).is_err() {
-            break;
+    /// Copies until either side ends, then ends both.
+    fn pump(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut piece = vec![0; PIECE];
+        while let Ok(len @ 1..) = from.read(&mut piece) {
+            wait_for(STILL_MAX, || {
+                (!self.still.load(Ordering::SeqCst)).then_some(())
+            });
+            if to.write_all(piece.get(..len).unwrap_or_default()).is_err() {
+                break;
+            }
         }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
     }
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = to.shutdown(Shutdown::Both);
 }
