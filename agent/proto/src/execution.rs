@@ -32,7 +32,9 @@ use crate::time::Instant;
 use crate::wire::status::Status;
 
 /// Starts of a handler without an orderly end or a new state, after which the execution is given up.
-pub(crate) const STARTS_MAX: u8 = 3;
+///
+/// Power cuts count, too: nothing tells them from a job that takes the device down.
+pub(crate) const STARTS_MAX: u8 = 8;
 /// Reboots and restarts that a handler may ask for without a new state.
 pub(crate) const LEAVES_MAX: u8 = 8;
 
@@ -60,6 +62,7 @@ pub(crate) struct Execution<const D: usize> {
     /// Claims in a row that met another version.
     mismatches: u8,
     timers: Timers,
+    withdrawal: Withdrawal,
 }
 
 /// What an execution is at, named after what it waits for.
@@ -159,6 +162,25 @@ enum Handler {
     },
 }
 
+/// Whether what the handler prepared for a later boot is to be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Withdrawal {
+    /// Nothing is.
+    None,
+    /// At this time, once no handler runs.
+    Due {
+        /// When.
+        at: Instant,
+        /// Tries that failed.
+        failed: u8,
+    },
+    /// The driver is at it.
+    UnderWay {
+        /// Tries that failed before.
+        failed: u8,
+    },
+}
+
 /// What an execution wants the driver to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Demand {
@@ -166,6 +188,8 @@ pub(crate) enum Demand {
     Run(Run, Option<Instant>),
     /// Tell the handler to stop.
     Cancel(CancelReason),
+    /// Take back what the handler prepared for a later boot.
+    Withdraw,
 }
 
 impl<const D: usize> Execution<D> {
@@ -187,6 +211,7 @@ impl<const D: usize> Execution<D> {
             not_found: 0,
             mismatches: 0,
             timers: Timers::default(),
+            withdrawal: Withdrawal::None,
         }
     }
 
@@ -211,9 +236,10 @@ impl<const D: usize> Execution<D> {
         match phase {
             Phase::Reporting(status) => {
                 this.state = State::Reporting(Report::new(status, cx.saves.durable()));
+                this.withdraw_unless_succeeded(cx, status);
                 this.update.ask(cx.now);
             }
-            Phase::RolledBack if rebooted || !cx.settings.trial => this.report_roll_back(cx),
+            Phase::RolledBack if rebooted && !cx.settings.trial => this.report_roll_back(cx),
             Phase::RolledBack => this.roll_back(cx),
             Phase::Running if this.entry.starts >= STARTS_MAX => {
                 this.fail(
@@ -251,8 +277,11 @@ impl<const D: usize> Execution<D> {
     /// Why the execution leaves its lane, once nothing keeps it there.
     pub(crate) fn is_over(&self) -> Option<Why> {
         match (self.state, self.handler) {
-            (State::Over(why), Handler::Idle) => Some(why),
-            (State::Over(_), Handler::Due | Handler::Running | Handler::Stopping { .. })
+            (State::Over(why), Handler::Idle) if self.withdrawal == Withdrawal::None => Some(why),
+            (
+                State::Over(_),
+                Handler::Idle | Handler::Due | Handler::Running | Handler::Stopping { .. },
+            )
             | (
                 State::Resuming
                 | State::Offered { .. }

@@ -135,7 +135,10 @@ impl<const N: usize, const D: usize> Session<N, D> {
         for (_, entry) in entries {
             let candidate = match entry.phase {
                 Phase::Rebooting => entry.boot != settings.boot,
-                Phase::Running => !anyone_asked && entry.boot != settings.boot,
+                // Who installs an image keeps a state before.
+                Phase::Running => {
+                    !anyone_asked && entry.boot != settings.boot && !entry.state.is_empty()
+                }
                 Phase::Unclaimed | Phase::Restarting | Phase::RolledBack | Phase::Reporting(_) => {
                     false
                 }
@@ -174,6 +177,9 @@ impl<const N: usize, const D: usize> Session<N, D> {
             }
             Input::Finished(lane, outcome) => {
                 self.with_lane(lane, |execution, cx| execution.finished(cx, outcome));
+            }
+            Input::Withdrawn(lane, done) => {
+                self.with_lane(lane, |execution, cx| execution.withdrawn(cx, done));
             }
             Input::Saved(generation) => {
                 self.cx.saves.saved(generation);

@@ -25,6 +25,16 @@
 //! | `sha256` | 64 hexadecimal digits | the image's digest |
 //! | `slot` | `"A"` or `"B"`, optional | the slot that the image is made for; REJECTED on a device that runs from it |
 //!
+//! Who is told to stop before the mark stops without a trace. After the mark:
+//!
+//! | the service ends the job (cancelled, removed, timed out) | |
+//! |---|---|
+//! | before the reboot | the mark is taken back ([`withdraw`]), and the device does not reboot |
+//! | while the device reboots, or during the trial | the engine goes back to the old image with another reboot |
+//! | once the image is confirmed | it stays: it is healthy, and the report of its success is refused |
+//!
+//! An agent that is told to stop (SIGTERM) keeps the mark, and reboots when it runs again.
+//!
 //! Invariant: the spare slot is marked only after the blob says so, and only if its first bytes have the promised digest.
 #![no_std]
 #![expect(
@@ -54,7 +64,7 @@ use update::Update;
 /// The status detail `handler`.
 const NAME: &str = "firmware";
 /// Reboots that are asked for before the handler gives up. More than one only where a reboot was refused or got lost.
-const REBOOTS_MAX: u8 = 3;
+const REBOOTS_MAX: u8 = 5;
 
 /// Installs an image into the spare slot and confirms it after its trial boot.
 ///
@@ -100,11 +110,12 @@ impl<const BUFFER: usize> Handler for Firmware<BUFFER> {
             }
             Memory::Armed { reboots, .. } => match (boot, job.run) {
                 (BootState::Marked, _) => reboot(target, reboots, device).await,
-                // The agent stopped between the blob and the mark.
-                (BootState::Confirmed, Run::First | Run::AfterRestart) => {
-                    self.install(&update, target, reboots, device).await
+                // The agent stopped between the blob and the mark: a reboot is counted only once the slot is marked.
+                (BootState::Confirmed, Run::First | Run::AfterRestart) if reboots == 0 => {
+                    self.install(&update, target, device).await
                 }
-                (BootState::Confirmed, Run::AfterReboot) | (BootState::Trial, _) => {
+                // Asked for or not, the device has booted since the mark.
+                (BootState::Confirmed | BootState::Trial, _) => {
                     Err(rolled_back("the device came back with the old image"))
                 }
             },
@@ -167,7 +178,7 @@ impl<const BUFFER: usize> Firmware<BUFFER> {
                 ),
             ));
         }
-        self.install(update, spare, 0, device).await
+        self.install(update, spare, device).await
     }
 
     /// Fills the spare slot, verifies it and marks it. The last moment to stop is before the mark.
@@ -175,7 +186,6 @@ impl<const BUFFER: usize> Firmware<BUFFER> {
         &mut self,
         update: &Update,
         spare: Slot,
-        reboots: u8,
         device: &mut impl Device,
     ) -> Result<Next, Failure> {
         check_cancelled(device)?;
@@ -198,14 +208,15 @@ impl<const BUFFER: usize> Firmware<BUFFER> {
 
         let memory = Memory::Armed {
             slot: spare,
-            reboots,
+            reboots: 0,
         };
         device.save_state(&memory.write()).await?;
+        check_cancelled(device)?;
         slots(device)?
             .mark_trial(spare)
             .await
             .map_err(slot_failure)?;
-        reboot(spare, reboots, device).await
+        reboot(spare, 0, device).await
     }
 
     /// The device runs from the slot that the image was written to.
@@ -277,6 +288,24 @@ impl<const BUFFER: usize> Firmware<BUFFER> {
             let_others_run().await;
         }
         Ok(<[u8; 32]>::from(hash.finalize()) == update.sha256)
+    }
+}
+
+/// Takes the mark back that an execution left, of which `state` is the blob: its end was reported, or the service ended it, before
+/// the marked image had its trial. The image must not boot some day when nobody waits for it.
+///
+/// Harmless when there is nothing to take back, so that it can be done again after a crash. A slot on its trial boot is left
+/// alone: giving up a trial is the engine's to do, with a reboot.
+pub async fn withdraw<S: FirmwareSlots>(state: &[u8], slots: &mut S) -> Result<(), S::Error> {
+    match Memory::read(state) {
+        Memory::Armed { slot, .. } => {
+            let is_spare = slots.running().await? != slot;
+            if is_spare && slots.boot_state().await? == BootState::Marked {
+                slots.prepare(slot, 0).await?;
+            }
+            Ok(())
+        }
+        Memory::Empty | Memory::RollingBack { .. } => Ok(()),
     }
 }
 

@@ -71,7 +71,7 @@ fn power_lost_at_any_step_never_starts_a_second_trial() {
                 assert_eq!(next, Next::Succeed, "step {step}");
                 assert_eq!(board.bank.running, Slot::B, "step {step}");
             }
-            // Either the trial was cut short, or nobody can say whether it was.
+            // The trial was cut short.
             Err(failure) => {
                 assert_eq!(failure.code, "rolled_back", "step {step}");
                 assert_eq!(board.bank.running, Slot::A, "step {step}");
@@ -83,6 +83,53 @@ fn power_lost_at_any_step_never_starts_a_second_trial() {
         assert_eq!(board.bank.images[0], OLD, "step {step}");
     }
     assert!(failed > 0, "a cut during the trial is among the steps");
+}
+
+#[test]
+fn an_image_that_lost_its_trial_to_an_unasked_boot_is_not_tried_again() {
+    let mut board = Board::new();
+    assert_eq!(board.run(&document(), Run::First), Some(Ok(Next::Reboot)));
+    // The power goes before the reboot is announced, and again before the new image gets anywhere.
+    board.bank.reboot();
+    board.bank.reboot();
+
+    let failure = board.run(&document(), Run::AfterRestart).unwrap();
+    assert_eq!(failure.unwrap_err().code, "rolled_back");
+    assert_eq!((board.bank.trials, board.downloads), (1, 1));
+}
+
+#[test]
+fn a_job_that_is_given_up_at_any_step_leaves_no_mark() {
+    let mut marked = 0;
+    for step in 0..steps_of_a_whole_job() {
+        let mut board = Board::new();
+        board.fuse.burns_at(step);
+        let _ = board.run(&document(), Run::First);
+        let (was_marked, state) = (board.bank.boot == BootState::Marked, board.state.clone());
+        marked += usize::from(was_marked);
+        board.fuse.burns_at.set(None);
+
+        assert_eq!(board.withdraw(&state), Some(()), "step {step}");
+
+        board.bank.reboot();
+        assert_eq!(board.bank.running, Slot::A, "step {step}");
+        assert_eq!(board.bank.trials, 0, "step {step}");
+        assert_eq!(board.bank.images[0], OLD, "step {step}");
+    }
+    assert!(marked > 0, "some steps come after the mark");
+}
+
+#[test]
+fn a_mark_that_nobody_left_is_not_taken_back() {
+    let mut board = Board::new();
+    board.bank.boot = BootState::Marked;
+    for state in [
+        Vec::new(),
+        Memory::rolling_back(Slot::B, 1, "unfit").write().to_vec(),
+    ] {
+        assert_eq!(board.withdraw(&state), Some(()));
+        assert_eq!(board.bank.boot, BootState::Marked);
+    }
 }
 
 #[test]
@@ -524,7 +571,15 @@ impl Board {
         for _ in 0..RUNS_MAX {
             run = match (self.run(document, run), accident) {
                 (None, Accident::Kill) => Run::AfterRestart,
-                (None, Accident::PowerCut) | (Some(Ok(Next::Reboot)), _) => {
+                // The engine tells the handler only of reboots that it asked for.
+                (None, Accident::PowerCut) => {
+                    self.bank.reboot();
+                    match run {
+                        Run::First | Run::AfterRestart => Run::AfterRestart,
+                        Run::AfterReboot => Run::AfterReboot,
+                    }
+                }
+                (Some(Ok(Next::Reboot)), _) => {
                     self.bank.reboot();
                     Run::AfterReboot
                 }
@@ -532,6 +587,16 @@ impl Board {
             };
         }
         panic!("the job never ends");
+    }
+
+    /// Takes the mark back; `None` when that did not end.
+    fn withdraw(&mut self, state: &[u8]) -> Option<()> {
+        let mut running = pin!(withdraw(state, &mut self.bank));
+        let mut context = Context::from_waker(Waker::noop());
+        (0..POLLS_MAX).find_map(|_| match running.as_mut().poll(&mut context) {
+            Poll::Ready(done) => Some(done.unwrap()),
+            Poll::Pending => None,
+        })
     }
 
     /// Runs the handler once; `None` when the fuse burnt.

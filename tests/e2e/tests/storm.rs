@@ -181,7 +181,10 @@ impl Storm {
         let uploaded = self.scene.aws.upload("firmware", &key, &image.bytes);
         uploaded.map_err(|error| error.to_string())?;
         let is_file = self.random.below(3) == 0;
-        let path = self.scene.device.path(&format!("files/{}", self.jobs.len()));
+        let path = self
+            .scene
+            .device
+            .path(&format!("files/{}", self.jobs.len()));
         let path = path.to_string_lossy().into_owned();
         let document = if is_file {
             json!({"operation": "file-download", "path": path, "url": url, "sha256": sha256})

@@ -8,7 +8,7 @@ use iot_jobs_proto::session::{Action, Admission, CancelReason, Input, Lane, Run}
 use iot_jobs_proto::time::Instant;
 
 use super::{Driver, End};
-use crate::dispatch::{self, Selection, Verdict};
+use crate::dispatch::{self, Resource, Selection, Verdict};
 use crate::journal;
 use crate::run::Want;
 use crate::seat::{self, Core, Held, Seat, Start};
@@ -42,6 +42,7 @@ enum Todo {
     Release(Lane),
     Run(Lane, Run, Option<Instant>),
     Save(u32),
+    Withdraw(Lane),
 }
 
 impl Driver {
@@ -101,6 +102,7 @@ impl Driver {
                 self.link.subscribe(index, &filters);
                 Todo::Nothing
             }
+            Action::Withdraw(lane) => Todo::Withdraw(lane),
             Action::_Details(never, _) => match never {},
         })
     }
@@ -154,6 +156,7 @@ impl Driver {
                 }
             }
             Todo::Save(generation) => self.save(index, generation).await,
+            Todo::Withdraw(lane) => self.withdraw(index, lane).await,
         }
     }
 
@@ -262,6 +265,32 @@ impl Driver {
             Err(()) => Input::SaveFailed(generation),
         };
         seat.session.handle(now, input);
+    }
+
+    /// Takes back what the firmware handler prepared for the next boot.
+    async fn withdraw(&mut self, index: usize, lane: Lane) {
+        let Some(seat) = self.seats.get_mut(index) else {
+            return;
+        };
+        let state = seat.session.handler_state(lane).to_vec();
+        // After a restart nobody has seen the document; the state says enough.
+        let firmware = seat.held(lane).is_none_or(|held| {
+            dispatch::resource(held.selection.handler) == Some(Resource::Firmware)
+        });
+        let withdrawn = match &self.shell.bench.slots {
+            Some(slots) if firmware => {
+                iot_jobs_handler_firmware::withdraw(&state, &mut *slots.lock().await).await
+            }
+            Some(_) | None => Ok(()),
+        };
+        if let Err(error) = &withdrawn {
+            tracing::error!(%error, "cannot take the mark of an ended job back");
+        }
+        let now = self.now();
+        if let Some(seat) = self.seats.get_mut(index) {
+            let input = Input::Withdrawn(lane, withdrawn.is_ok());
+            seat.session.handle(now, input);
+        }
     }
 
     /// Tells the core what a handler wants.

@@ -4,12 +4,17 @@ use core::time::Duration;
 
 use crate::details::StatusDetails;
 use crate::event::Event;
-use crate::execution::{Execution, LEAVES_MAX, Leave, State, Why};
+use crate::execution::{Execution, LEAVES_MAX, Leave, State, Why, Withdrawal};
 use crate::record::Phase;
 use crate::report::Report;
 use crate::session::CancelReason;
 use crate::session::context::Context;
 use crate::wire::status::Status;
+
+/// How often it is tried again to take back what a handler prepared. Then other jobs go first.
+const WITHDRAWALS_MAX: u8 = 5;
+/// Between two of these tries.
+const WITHDRAW_AGAIN: Duration = Duration::from_secs(60);
 
 impl<const D: usize> Execution<D> {
     pub(super) fn defer(&mut self, cx: &mut Context, after: Duration) {
@@ -51,7 +56,6 @@ impl<const D: usize> Execution<D> {
         }
         self.entry.leaves += 1;
         self.entry.starts = 0;
-        self.entry.trial = false;
         self.entry.details.clone_from(details);
         if reason.is_some() {
             return self.suspend(cx, leave.phase());
@@ -137,6 +141,7 @@ impl<const D: usize> Execution<D> {
         self.entry.details.clone_from(details);
         self.entry.phase = Phase::Reporting(status);
         self.entry.trial = false;
+        self.withdraw_unless_succeeded(cx, status);
         self.describe.drop_it();
         if !self.update.is_in_flight() {
             self.update.drop_it();
@@ -160,7 +165,41 @@ impl<const D: usize> Execution<D> {
         if self.entry.trial {
             return self.roll_back(cx);
         }
+        self.withdraw(cx);
         self.over(Why::Ended);
+    }
+
+    /// What the handler prepared for a later boot must not happen any more: nobody will be there for it.
+    ///
+    /// The entry stays in the record until it is done, so that a crash only makes it be done again.
+    pub(super) fn withdraw(&mut self, cx: &Context) {
+        if !self.entry.state.is_empty() {
+            self.withdrawal = Withdrawal::Due {
+                at: cx.now,
+                failed: 0,
+            };
+        }
+    }
+
+    pub(super) fn withdraw_unless_succeeded(&mut self, cx: &Context, status: Status) {
+        if status != Status::Succeeded {
+            self.withdraw(cx);
+        }
+    }
+
+    /// Whether the driver could take back what the handler prepared.
+    pub(crate) fn withdrawn(&mut self, cx: &mut Context, done: bool) {
+        let Withdrawal::UnderWay { failed } = self.withdrawal else {
+            return;
+        };
+        self.withdrawal = if done || failed >= WITHDRAWALS_MAX {
+            Withdrawal::None
+        } else {
+            Withdrawal::Due {
+                at: cx.now + WITHDRAW_AGAIN,
+                failed: failed + 1,
+            }
+        };
     }
 
     pub(super) fn over(&mut self, why: Why) {

@@ -4,7 +4,7 @@ use heapless::Vec;
 
 use crate::details::StatusDetails;
 use crate::event::Event;
-use crate::execution::{Demand, Execution, Handler, Leave, State, Why};
+use crate::execution::{Demand, Execution, Handler, Leave, State, Why, Withdrawal};
 use crate::record::Phase;
 use crate::session::context::Context;
 use crate::session::{Admission, CancelReason, Outcome, Run};
@@ -36,6 +36,7 @@ impl<const D: usize> Execution<D> {
             }
             Admission::Leave => {
                 cx.log(Event::LeftAlone(self.entry.id.clone()));
+                self.withdraw(cx);
                 self.state = State::Over(Why::Left);
             }
             Admission::Reject { reason, message } => {
@@ -251,7 +252,18 @@ impl<const D: usize> Execution<D> {
                 cx.log(Event::Cancelled(self.entry.id.clone(), reason));
                 Some(Demand::Cancel(reason))
             }
-            Handler::Idle | Handler::Running | Handler::Stopping { told: true, .. } => None,
+            Handler::Idle => self.poll_withdrawal(cx),
+            Handler::Running | Handler::Stopping { told: true, .. } => None,
+        }
+    }
+
+    fn poll_withdrawal(&mut self, cx: &Context) -> Option<Demand> {
+        match self.withdrawal {
+            Withdrawal::Due { at, failed } if at <= cx.now => {
+                self.withdrawal = Withdrawal::UnderWay { failed };
+                Some(Demand::Withdraw)
+            }
+            Withdrawal::None | Withdrawal::Due { .. } | Withdrawal::UnderWay { .. } => None,
         }
     }
 

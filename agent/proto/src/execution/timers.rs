@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::event::Event;
-use crate::execution::{Execution, Handler, State};
+use crate::execution::{Execution, Handler, State, Withdrawal};
 use crate::session::CancelReason;
 use crate::session::context::Context;
 use crate::time::Instant;
@@ -199,18 +199,24 @@ impl<const D: usize> Execution<D> {
         }
     }
 
-    fn renew(&mut self, cx: &Context) {
+    fn renew(&mut self, cx: &mut Context) {
         if self.timers.renew_at().is_some_and(|at| at <= cx.now) {
             self.update.ask(cx.now);
         }
-        self.look(cx);
+        // A run that lasts from one look to the next is no part of a crash loop.
+        if self.look(cx) && self.entry.starts > 0 {
+            self.entry.starts = 0;
+            cx.saves.want();
+        }
     }
 
-    /// Asks how the execution is, when it is time to.
-    pub(super) fn look(&mut self, cx: &Context) {
-        if self.timers.take_look(cx) {
+    /// Asks how the execution is, when it is time to; whether it is.
+    pub(super) fn look(&mut self, cx: &Context) -> bool {
+        let look = self.timers.take_look(cx);
+        if look {
             self.describe.ask(cx.now);
         }
+        look
     }
 
     /// Whether a handler that was told that its time is up has to be reported without waiting for it.
@@ -263,7 +269,14 @@ impl<const D: usize> Execution<D> {
         let trial = self
             .is_on_trial()
             .then_some((cx.trial_until, "end of the trial"));
-        [update, describe, trial, self.state_timeout(cx, ready)]
+        let withdrawal = match self.withdrawal {
+            Withdrawal::Due { at, .. } if self.handler == Handler::Idle => {
+                Some((at, "taking back what was prepared"))
+            }
+            Withdrawal::None | Withdrawal::Due { .. } | Withdrawal::UnderWay { .. } => None,
+        };
+        let state = self.state_timeout(cx, ready);
+        [update, describe, trial, withdrawal, state]
             .into_iter()
             .flatten()
             .min_by_key(|(at, _)| *at)

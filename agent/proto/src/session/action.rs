@@ -63,6 +63,13 @@ pub enum Action<'a, const D: usize> {
     /// The trial image was not confirmed in time, or its job was ended by the service: mark it bad, go back to the other slot,
     /// reboot. Everything is saved. The handler, if one runs, is not waited for.
     RollBack(Lane),
+    /// The execution ended without success, and its handler had kept a state ([`Session::handler_state`] has it still): take back
+    /// what it prepared for a later boot, such as a slot marked for its trial. Answered by
+    /// [`Input::Withdrawn`](crate::session::Input::Withdrawn). No handler runs in the lane; after a restart the driver may not
+    /// have seen its document.
+    ///
+    /// [`Session::handler_state`]: crate::session::Session::handler_state
+    Withdraw(Lane),
     /// Never made; carries the size of details.
     #[doc(hidden)]
     _Details(

@@ -35,6 +35,11 @@ pub enum Input<'a, const D: usize> {
     HandlerState(Lane, &'a [u8]),
     /// The handler ended.
     Finished(Lane, Outcome<'a, D>),
+    /// Whether what the lane's handler prepared for a later boot was taken back, as [`Action::Withdraw`] asked. If not, it is asked
+    /// for again after a wait, a few times.
+    ///
+    /// [`Action::Withdraw`]: crate::session::Action::Withdraw
+    Withdrawn(Lane, bool),
     /// The record of that generation is durable.
     Saved(u32),
     /// The record could not be written.

@@ -20,6 +20,7 @@ impl<const N: usize, const D: usize> Session<N, D> {
                     deadline,
                 },
                 Demand::Cancel(reason) => Action::CancelHandler { lane, reason },
+                Demand::Withdraw => Action::Withdraw(lane),
             });
         }
         for (lane, released) in lanes().zip(&mut self.released) {

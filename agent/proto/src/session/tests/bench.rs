@@ -35,6 +35,7 @@ pub(super) enum Done {
     Reboot(u8),
     Restart(u8),
     RollBack(u8),
+    Withdraw(u8, Vec<u8>),
 }
 
 pub(super) struct Bench<const N: usize> {
@@ -47,6 +48,8 @@ pub(super) struct Bench<const N: usize> {
     pub(super) disk: Option<Vec<u8>>,
     /// Saves fail.
     pub(super) disk_fails: bool,
+    /// What handlers prepared cannot be taken back.
+    pub(super) withdrawals_fail: bool,
     pub(super) done: Vec<Done>,
     pub(super) events: Vec<Event>,
     /// Judges offers by the job's name; claims what is not in here.
@@ -106,6 +109,7 @@ impl<const N: usize> Bench<N> {
             linked: false,
             disk: None,
             disk_fails: false,
+            withdrawals_fail: false,
             done: Vec::new(),
             events: Vec::new(),
             admissions: BTreeMap::new(),
@@ -341,6 +345,13 @@ impl<const N: usize> Bench<N> {
                 self.deadlines.push(deadline);
                 self.done.push(Done::Run(lane, run));
             }
+            Todo::Withdraw(lane) => {
+                assert!(!self.running[usize::from(lane.0)], "a handler runs");
+                let state = self.session.handler_state(lane).to_vec();
+                self.done.push(Done::Withdraw(lane.0, state));
+                let done = !self.withdrawals_fail;
+                self.session.handle(self.at(), Input::Withdrawn(lane, done));
+            }
             Todo::Done(done) => {
                 self.done.push(done.clone());
                 if let Done::Subscribe(_) = done {
@@ -378,6 +389,7 @@ enum Todo {
     Publish(String, Value),
     Save(u32),
     Run(u8, Run, Option<Instant>),
+    Withdraw(Lane),
     Done(Done),
 }
 
@@ -405,6 +417,7 @@ impl From<Action<'_, D>> for Todo {
             Action::Reboot(lane) => Self::Done(Done::Reboot(lane.0)),
             Action::Restart(lane) => Self::Done(Done::Restart(lane.0)),
             Action::RollBack(lane) => Self::Done(Done::RollBack(lane.0)),
+            Action::Withdraw(lane) => Self::Withdraw(lane),
             Action::_Details(never, _) => match never {},
         }
     }

@@ -6,7 +6,9 @@ use std::vec;
 use std::vec::Vec;
 
 use super::bench::{Bench, D, Done, details, settings};
+use super::service::Fault;
 use crate::details::StatusDetails;
+use crate::execution::STARTS_MAX;
 use crate::record::RecordError;
 use crate::session::{Action, Admission, CancelReason, Input, Lane, Outcome, Run, Session};
 use crate::time::Instant;
@@ -24,6 +26,13 @@ fn on_trial() -> Bench<1> {
     let mut bench = rebooting();
     bench.settings.trial = true;
     bench.reboot();
+    bench
+}
+
+/// One job whose handler has prepared something for the next boot.
+fn armed() -> Bench<1> {
+    let mut bench = Bench::running("job");
+    bench.handle(Input::HandlerState(Lane(0), b"marked"));
     bench
 }
 
@@ -210,10 +219,123 @@ fn a_reboot_without_a_trial_image_is_never_rolled_back() {
 #[test]
 fn a_power_cut_before_the_reboot_was_saved_does_not_hide_a_trial() {
     let mut bench = Bench::<1>::running("job");
+    bench.handle(Input::HandlerState(Lane(0), b"marked"));
     bench.settings.trial = true;
     bench.reboot();
     bench.pass_secs(31 * 60);
     assert!(bench.did(&Done::RollBack(0)));
+}
+
+#[test]
+fn a_job_that_installed_nothing_has_no_part_in_another_ones_trial() {
+    let mut bench = Bench::<1>::running("job");
+    bench.settings.trial = true;
+    bench.reboot();
+    bench.link_up();
+    bench.finish(0, Outcome::Failed(&StatusDetails::new()));
+    bench.pass_secs(31 * 60);
+    assert!(!bench.did(&Done::RollBack(0)));
+    assert_eq!(bench.status("job"), "FAILED");
+}
+
+#[test]
+fn a_roll_back_whose_reboot_did_not_come_is_not_reported() {
+    let mut bench = on_trial();
+    bench.pass_secs(31 * 60);
+    // The bootloader knows, and the agent dies before it can reboot.
+    bench.settings.trial = false;
+    bench.done.clear();
+    bench.restart();
+    bench.link_up();
+    assert!(bench.did(&Done::RollBack(0)));
+    assert_eq!(bench.status("job"), "IN_PROGRESS");
+}
+
+#[test]
+fn a_roll_back_that_a_power_cut_forestalled_is_made_in_the_next_boot() {
+    let mut bench = on_trial();
+    bench.pass_secs(31 * 60);
+    bench.done.clear();
+    bench.reboot();
+    assert!(bench.did(&Done::RollBack(0)));
+}
+
+#[test]
+fn a_job_that_is_ended_while_a_reboot_is_announced_leaves_nothing_for_the_next_boot() {
+    let mut bench = armed();
+    bench.fault("/update", Fault::LoseAnswer);
+    bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+    bench.set("job", "CANCELED");
+    bench.pass_secs(30);
+    assert!(bench.did(&Done::Withdraw(0, b"marked".to_vec())));
+    assert!(bench.did(&Done::Release(0)));
+    assert!(!bench.did(&Done::Reboot(0)));
+}
+
+#[test]
+fn a_trial_that_is_given_up_while_a_reboot_is_announced_is_rolled_back() {
+    let mut bench = on_trial();
+    bench.link_up();
+    bench.fault("/update", Fault::LoseAnswer);
+    bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+    bench.done.clear();
+    bench.set("job", "CANCELED");
+    bench.pass_secs(30);
+    assert!(bench.did(&Done::RollBack(0)));
+}
+
+#[test]
+fn a_job_that_runs_out_of_time_leaves_nothing_for_the_next_boot() {
+    let mut bench = armed();
+    bench.pass_secs(15 * 60);
+    assert_eq!(bench.detail("job", "reason"), "timed_out");
+    assert!(bench.did(&Done::Withdraw(0, b"marked".to_vec())));
+}
+
+#[test]
+fn what_was_prepared_is_taken_back_after_a_crash_too() {
+    for end in ["CANCELED", "TIMED_OUT"] {
+        let mut bench = armed();
+        bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+        bench.service.set("job", end);
+        bench.restart();
+        bench.link_up();
+        assert!(bench.did(&Done::Withdraw(0, b"marked".to_vec())), "{end}");
+        assert!(bench.did(&Done::Release(0)), "{end}");
+    }
+}
+
+#[test]
+fn the_record_of_a_job_stays_until_what_it_prepared_is_taken_back() {
+    let mut bench = armed();
+    bench.withdrawals_fail = true;
+    bench.set("job", "CANCELED");
+    assert!(!bench.did(&Done::Release(0)));
+    bench.done.clear();
+    bench.restart();
+    bench.link_up();
+    assert!(bench.did(&Done::Withdraw(0, b"marked".to_vec())));
+    bench.withdrawals_fail = false;
+    bench.pass_secs(61);
+    assert!(bench.did(&Done::Release(0)));
+}
+
+#[test]
+fn what_can_never_be_taken_back_does_not_hold_up_other_jobs() {
+    let mut bench = armed();
+    bench.withdrawals_fail = true;
+    bench.set("job", "CANCELED");
+    bench.queue("other");
+    bench.pass_secs(10 * 60);
+    assert_eq!(bench.status("other"), "IN_PROGRESS");
+}
+
+#[test]
+fn a_success_takes_nothing_back() {
+    let mut bench = armed();
+    bench.succeed(0);
+    let withdrew = |done: &Done| matches!(done, Done::Withdraw(..));
+    assert!(!bench.done.iter().any(withdrew));
 }
 
 #[test]
@@ -231,13 +353,25 @@ fn a_restart_within_one_boot_starts_no_trial() {
 #[test]
 fn a_job_that_takes_the_agent_down_each_time_is_given_up() {
     let mut bench = Bench::<1>::running("job");
-    for _ in 0..3 {
+    for _ in 0..STARTS_MAX {
         bench.restart();
         bench.link_up();
     }
-    assert_eq!(bench.runs().len(), 3);
+    assert_eq!(bench.runs().len(), usize::from(STARTS_MAX));
     assert_eq!(bench.status("job"), "FAILED");
     assert_eq!(bench.detail("job", "reason"), "crash_loop");
+}
+
+#[test]
+fn a_job_that_runs_for_long_between_power_cuts_is_not_given_up() {
+    let mut bench = Bench::<1>::running("job");
+    for _ in 0..2 * STARTS_MAX {
+        bench.progress(0, &[("progress", "1")]);
+        bench.pass_secs(6 * 60);
+        bench.reboot();
+        bench.link_up();
+    }
+    assert!(bench.running[0]);
 }
 
 #[test]

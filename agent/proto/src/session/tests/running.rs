@@ -386,6 +386,7 @@ fn the_longest_request_fits_the_promised_buffer() {
                 | Action::RunHandler { .. }
                 | Action::CancelHandler { .. }
                 | Action::Release(_)
+                | Action::Withdraw(_)
                 | Action::Reboot(_)
                 | Action::Restart(_)
                 | Action::RollBack(_) => {}
