@@ -146,6 +146,9 @@ impl Storm {
         for _ in 0..=before {
             self.make_job()?;
         }
+        if self.random.below(3) > 0 {
+            self.strike(Blow::CutDownloads)?;
+        }
         self.scene.device.power_on()?;
         let later = self.random.below(3);
         for _ in 0..self.random.below(BLOWS_MAX) + 1 {
