@@ -109,6 +109,8 @@ struct Storm {
     expired: bool,
     /// The file of the slot that runs, and its digest when it booted.
     booted: (String, String),
+    /// What the bootloader's file held then.
+    bootloader: Vec<u8>,
     trials: BTreeMap<String, u32>,
     /// Images whose power was pulled before they were confirmed.
     lost: BTreeSet<String>,
@@ -134,6 +136,7 @@ impl Storm {
             fuse,
             deaths: 0,
             expired: false,
+            bootloader: Vec::new(),
             trials: BTreeMap::new(),
             lost: BTreeSet::new(),
             history: Vec::new(),
@@ -334,11 +337,14 @@ impl Storm {
         self.look()?;
         self.check_slots()?;
         let next = boots::next(&self.scene.device);
+        // The file that stands for the bootloader acts when the agent opens it: until then it is the same power-on.
+        let file = std::fs::read(self.scene.device.path("bootloader")).unwrap_or_default();
+        if next.trial && file != self.bootloader {
+            *self.trials.entry(next.sha256.clone()).or_default() += 1;
+        }
+        self.bootloader = file;
         if pulled {
             self.lost.extend(next.lost);
-        }
-        if next.trial {
-            *self.trials.entry(next.sha256.clone()).or_default() += 1;
         }
         self.booted = (next.slot, next.sha256);
         self.scene.device.new_boot()?;
