@@ -34,6 +34,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 const EXPIRY_SECONDS: u64 = 301;
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a long run says how far it is")]
 fn every_job_ends_as_if_nothing_had_happened() {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
