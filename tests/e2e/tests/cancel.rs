@@ -24,7 +24,7 @@ fn a_cancel_before_the_reboot_takes_the_mark_back() {
 
     unmarked(&scene);
     assert!(!scene.device.reboot_requested(), "no reboot");
-    goes_on(&mut scene);
+    goes_on(&mut scene).unwrap();
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_cancel_that_meets_a_dead_agent_takes_the_mark_back() {
 
     unmarked(&scene);
     assert!(!scene.device.reboot_requested(), "no reboot");
-    goes_on(&mut scene);
+    goes_on(&mut scene).unwrap();
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_cancel_while_the_device_reboots_rolls_the_trial_back() {
     process.wait_line("reboot under way", WITHIN).unwrap();
 
     assert_eq!(boots::next(&scene.device).slot, OLD, "the way back");
-    goes_on(&mut scene);
+    goes_on(&mut scene).unwrap();
     assert_eq!(scene.device.boots(), 4, "into the trial, back, and on");
 }
 
@@ -109,9 +109,10 @@ fn unmarked(scene: &Scene) {
 }
 
 /// The device takes the next job.
-fn goes_on(scene: &mut Scene) {
+fn goes_on(scene: &mut Scene) -> Result<(), KitError> {
     let image = Image::new(22, IMAGE);
-    let job = scene.firmware_job(&image, |_| {}).unwrap();
-    assert_eq!(scene.end_of(&job).unwrap().status(), "SUCCEEDED");
+    let job = scene.firmware_job(&image, |_| {})?;
+    assert_eq!(scene.end_of(&job)?.status(), "SUCCEEDED");
     assert_eq!(boots::running(&scene.device).1, image.sha256);
+    Ok(())
 }

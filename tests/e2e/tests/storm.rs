@@ -1,7 +1,7 @@
 //! Whatever happens to a device, and in whatever order: each job ends as it would have without.
 //!
 //! A round makes a few firmware and file jobs in two namespaces and lets random things happen at random moments: kill -9, power
-//! cuts, cut and silent links, cut downloads, expired URLs, SIGTERM. Then all is calm, and every job must end by itself.
+//! cuts, cut and silent links, cut downloads, expired URLs, SIGTERM, cancels. Then all is calm, and every job must end by itself.
 //!
 //! A seed decides what happens, not when the agent gets there: a failure names its seed, and may need a few tries to come again.
 //! `IOT_JOBS_STORM_ROUNDS` sets how many rounds are run, `IOT_JOBS_STORM_SEED` the seed of the first,
@@ -63,6 +63,7 @@ fn every_job_ends_as_if_nothing_had_happened() {
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blow {
+    Cancel,
     CutDownloads,
     CutLink,
     ExpireUrls,
@@ -90,6 +91,7 @@ struct Job {
     sha256: String,
     /// Where its file goes; none for firmware.
     file: Option<String>,
+    cancelled: bool,
     end: Option<String>,
 }
 
@@ -171,6 +173,14 @@ impl Storm {
         if !open.is_empty() {
             return Err(format!("{open:?} did not end within {CALM_WITHIN:?}").into());
         }
+        self.live(CALM_WITHIN, |storm| boots::is_settled(&storm.scene.device))?;
+        if !boots::is_settled(&self.scene.device) {
+            return Err(
+                "an image that nobody waits for is marked, or runs unconfirmed"
+                    .to_owned()
+                    .into(),
+            );
+        }
         self.check_slots()?;
         match self.trials.iter().find(|(_, trials)| **trials > 1) {
             Some((sha256, trials)) => Err(format!("{sha256} had {trials} trials").into()),
@@ -204,6 +214,7 @@ impl Storm {
             id,
             sha256,
             file: is_file.then_some(path),
+            cancelled: false,
             end: None,
         });
         Ok(())
@@ -237,7 +248,7 @@ impl Storm {
 
     fn choose(&mut self) -> Blow {
         let deadly = self.deaths < DEATHS_MAX;
-        let blow = match self.random.below(13) {
+        let blow = match self.random.below(14) {
             0..=2 if deadly => Blow::Kill,
             3..=4 if deadly => Blow::PullPower,
             5 => Blow::Terminate,
@@ -246,6 +257,7 @@ impl Storm {
             8 => Blow::LinkDown,
             9 => Blow::LinkUp,
             10 => Blow::Silence,
+            11 => Blow::Cancel,
             _ => Blow::CutLink,
         };
         self.deaths += u32::from(matches!(blow, Blow::Kill | Blow::PullPower));
@@ -255,6 +267,7 @@ impl Storm {
 
     fn strike(&mut self, blow: Blow) -> Result<(), Problem> {
         match blow {
+            Blow::Cancel => self.cancel(),
             Blow::CutDownloads => {
                 let cuts: Vec<Value> = (0..=self.random.below(3))
                     .map(|_| json!({"closeAfterBytes": self.random.below(1 << 20)}))
@@ -290,6 +303,17 @@ impl Storm {
             }
         }
         Ok(())
+    }
+
+    /// Cancels a job, unless it has ended.
+    fn cancel(&mut self) {
+        let at = self.random.below(self.jobs.len() as u64);
+        let job = usize::try_from(at)
+            .ok()
+            .and_then(|at| self.jobs.get_mut(at));
+        if let Some(job) = job.filter(|job| job.end.is_none()) {
+            job.cancelled = self.scene.aws.cancel_job(&job.id, true).is_ok();
+        }
     }
 
     fn calm_down(&mut self) -> Result<(), Problem> {
@@ -390,6 +414,7 @@ impl Storm {
                 let bytes = std::fs::read(file).unwrap_or_default();
                 (digest(&bytes) == job.sha256, "numberOfSucceededThings")
             }
+            ("CANCELED", _) if job.cancelled => (true, "numberOfCanceledThings"),
             ("FAILED", None) if reason == "rolled_back" && self.lost.contains(&job.sha256) => {
                 (!runs, "numberOfFailedThings")
             }
@@ -425,7 +450,11 @@ fn watch(fuse: Arc<Mutex<Fuse>>, link: Proxy) -> impl FnMut(&str) -> Verdict + S
             Blow::CutLink => link.cut(),
             Blow::LinkDown => link.down(),
             Blow::Silence => link.hold(true),
-            Blow::CutDownloads | Blow::ExpireUrls | Blow::LinkUp | Blow::Terminate => {}
+            Blow::Cancel
+            | Blow::CutDownloads
+            | Blow::ExpireUrls
+            | Blow::LinkUp
+            | Blow::Terminate => {}
         }
         Verdict::Live
     }
