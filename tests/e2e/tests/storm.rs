@@ -30,6 +30,18 @@ const DEATHS_MAX: u32 = 6;
 const CALM_WITHIN: Duration = Duration::from_secs(90);
 /// How long the agent may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long a line of the log is waited for.
+const LINE_WITHIN: Duration = Duration::from_secs(2);
+/// The moments of a job that are too short to be met by chance.
+const TIGHT: [&str; 7] = [
+    "claimed job",
+    "phase=\"verifying\"",
+    "phase=\"rebooting\"",
+    "job waits for a reboot",
+    "run=AfterReboot",
+    "phase=\"confirming\"",
+    "ended job",
+];
 /// Longer than presigned URLs live, shorter than half of a job's timer.
 const EXPIRY_SECONDS: u64 = 301;
 
@@ -80,6 +92,8 @@ enum Blow {
 enum Moment {
     /// After so many milliseconds.
     After(u64),
+    /// With the next line of the agent's log that says this.
+    At(&'static str),
     /// With so many more lines in the agent's log.
     Lines(u64),
 }
@@ -99,6 +113,7 @@ struct Job {
 #[derive(Debug, Default)]
 struct Fuse {
     lines: u64,
+    text: &'static str,
     blow: Option<Blow>,
     fired: bool,
 }
@@ -222,28 +237,33 @@ impl Storm {
 
     /// Lets the device live until the next thing happens, and lets that happen.
     fn next_blow(&mut self) -> Result<(), Problem> {
-        let moment = match self.random.below(2) {
+        let moment = match self.random.below(3) {
             0 => Moment::After(self.random.below(1500)),
+            1 => {
+                let at = usize::try_from(self.random.below(TIGHT.len() as u64)).unwrap_or_default();
+                Moment::At(TIGHT.get(at).copied().unwrap_or_default())
+            }
             _ => Moment::Lines(self.random.below(40)),
         };
         let blow = self.choose();
         self.history.push((moment, blow));
-        match moment {
+        let (lines, text) = match moment {
             Moment::After(millis) => {
                 self.live(Duration::from_millis(millis), |_| false)?;
-                self.strike(blow)
+                return self.strike(blow);
             }
-            Moment::Lines(lines) => {
-                *lock(&self.fuse) = Fuse {
-                    lines,
-                    blow: Some(blow),
-                    fired: false,
-                };
-                self.live(Duration::from_secs(2), |storm| lock(&storm.fuse).fired)?;
-                *lock(&self.fuse) = Fuse::default();
-                self.strike(blow)
-            }
-        }
+            Moment::At(text) => (0, text),
+            Moment::Lines(lines) => (lines, ""),
+        };
+        *lock(&self.fuse) = Fuse {
+            lines,
+            text,
+            blow: Some(blow),
+            fired: false,
+        };
+        self.live(LINE_WITHIN, |storm| lock(&storm.fuse).fired)?;
+        *lock(&self.fuse) = Fuse::default();
+        self.strike(blow)
     }
 
     fn choose(&mut self) -> Blow {
@@ -435,9 +455,12 @@ impl Storm {
 
 /// Lets the armed thing happen at its line of the log: what takes effect in the middle of things, at once.
 fn watch(fuse: Arc<Mutex<Fuse>>, link: Proxy) -> impl FnMut(&str) -> Verdict + Send + 'static {
-    move |_| {
+    move |line| {
         let mut fuse = lock(&fuse);
-        let Some(blow) = fuse.blow.filter(|_| !fuse.fired) else {
+        let Some(blow) = fuse
+            .blow
+            .filter(|_| !fuse.fired && line.contains(fuse.text))
+        else {
             return Verdict::Live;
         };
         if fuse.lines > 0 {
