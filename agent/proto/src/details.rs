@@ -83,6 +83,11 @@ impl<const BYTES: usize> StatusDetails<BYTES> {
         self.packed.is_empty()
     }
 
+    /// The pairs as `key=value` lines: a key holds no `=`, a value no control character.
+    pub(crate) fn packed(&self) -> &str {
+        &self.packed
+    }
+
     /// Appends a pair. Fitting a value that fits changes nothing.
     fn push(&mut self, key: &str, value: &str) -> Result<(), DetailsError> {
         let full = |_| DetailsError::Full;

@@ -18,6 +18,7 @@ extern crate std;
 
 pub mod backoff;
 pub mod details;
+mod division;
 pub mod document;
 pub mod event;
 mod execution;

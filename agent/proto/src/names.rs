@@ -3,6 +3,7 @@
 use core::fmt;
 
 use heapless::String;
+use heapless::string::StringView;
 
 /// Largest length of a thing name (botocore `iot/2015-05-28`, `ThingName`).
 pub const THING_NAME_LEN_MAX: usize = 128;
@@ -42,10 +43,9 @@ macro_rules! name {
         impl $name {
             /// Parses `text`; the error says which rule it breaks.
             pub fn parse(text: &str) -> Result<Self, NameError> {
-                check(text, $max, $colon)?;
-                String::try_from(text)
-                    .map(Self)
-                    .map_err(|_| NameError::TooLong { len: text.len(), limit: $max })
+                let mut name = String::new();
+                copy(text, $colon, name.as_mut_view())?;
+                Ok(Self(name))
             }
 
             /// The name as text.
@@ -157,6 +157,18 @@ pub enum Namespace {
     Named(NamespaceId),
 }
 
+/// Fills an empty `name`; once for names of every length.
+#[inline(never)]
+fn copy(text: &str, colon: bool, name: &mut StringView) -> Result<(), NameError> {
+    let limit = name.capacity();
+    check(text, limit, colon)?;
+    name.push_str(text).map_err(|_| NameError::TooLong {
+        len: text.len(),
+        limit,
+    })
+}
+
+#[inline(never)]
 fn check(text: &str, limit: usize, colon: bool) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);

@@ -1,7 +1,12 @@
 //! Time as a number: the core never reads a clock.
 
+use core::num::NonZeroU16;
 use core::ops::{Add, Sub};
 use core::time::Duration;
+
+use crate::division::divide;
+
+const MILLIS_PER_SECOND: NonZeroU16 = NonZeroU16::new(1000).unwrap();
 
 /// A moment on the device's monotonic clock, in milliseconds since its boot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,9 +63,10 @@ impl Seconds {
     const LARGEST: i64 = 100_000_000_000;
 
     /// The moment that the service means by `number`.
-    pub const fn from_service(number: i64) -> Self {
+    pub fn from_service(number: i64) -> Self {
         if number > Self::LARGEST {
-            Self(number / 1000)
+            let (seconds, _) = divide(number.unsigned_abs(), MILLIS_PER_SECOND);
+            Self(seconds.cast_signed())
         } else {
             Self(number)
         }

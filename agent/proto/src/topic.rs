@@ -207,8 +207,7 @@ pub fn describe(
         Target::Job(id) => id.as_str(),
         Target::Next => "$next",
     };
-    let [infix, id] = level_of(namespace);
-    request(thing, &[target, infix, id, "/get"])
+    request(thing, namespace, [target, "/get"])
 }
 
 /// The topic of an UpdateJobExecution request.
@@ -217,18 +216,17 @@ pub fn update(
     namespace: &Namespace,
     job: &JobId,
 ) -> Result<String<TOPIC_LEN_MAX>, TopicTooLong> {
-    let [infix, id] = level_of(namespace);
-    request(thing, &[job.as_str(), infix, id, "/update"])
+    request(thing, namespace, [job.as_str(), "/update"])
 }
 
 /// The topic of a GetPendingJobExecutions request. It has no form for a namespace.
 pub fn pending(thing: &ThingName) -> Result<String<TOPIC_LEN_MAX>, TopicTooLong> {
-    request(thing, &["get"])
+    compose(thing, &["get"], ANSWER_LEN)
 }
 
 /// The topic of a StartNextPendingJobExecution request. It has no form for a namespace.
 pub fn start_next(thing: &ThingName) -> Result<String<TOPIC_LEN_MAX>, TopicTooLong> {
-    request(thing, &["start-next"])
+    compose(thing, &["start-next"], ANSWER_LEN)
 }
 
 /// The filters that the session of a namespace subscribes to, at most [`FILTERS_MAX`].
@@ -331,8 +329,14 @@ fn level_of(namespace: &Namespace) -> [&str; 2] {
 }
 
 /// A request's topic; refused, too, if its answer could not arrive.
-fn request(thing: &ThingName, parts: &[&str]) -> Result<String<TOPIC_LEN_MAX>, TopicTooLong> {
-    compose(thing, parts, ANSWER_LEN)
+#[inline(never)]
+fn request(
+    thing: &ThingName,
+    namespace: &Namespace,
+    [job, verb]: [&str; 2],
+) -> Result<String<TOPIC_LEN_MAX>, TopicTooLong> {
+    let [infix, id] = level_of(namespace);
+    compose(thing, &[job, infix, id, verb], ANSWER_LEN)
 }
 
 /// `$aws/things/<thing>/jobs/` and `parts`, as long as `reserve` more bytes would fit.

@@ -43,6 +43,12 @@ pub fn next(device: &Device) -> Boot {
     }
 }
 
+/// Whether the next power-on changes nothing: no image is marked, and the one that runs is confirmed.
+pub fn is_settled(device: &Device) -> bool {
+    let next = next(device);
+    !next.trial && next.lost.is_none() && next.slot == running(device).0
+}
+
 /// The members of the bootloader's file; none before the first boot.
 fn members(device: &Device) -> BTreeMap<String, String> {
     std::fs::read_to_string(device.path("bootloader"))

@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 use std::fs;
+use std::io;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use iot_jobs_e2e::{Scene, WITHIN};
 use iot_jobs_kit::image::Image;
@@ -17,11 +17,12 @@ const MIB: usize = 1 << 20;
 #[test]
 fn a_log_that_cannot_be_written_does_not_stop_the_agent() {
     let mut scene = Scene::new(|_| {}).unwrap();
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = io::pipe().unwrap();
     drop(reader);
     let mut agent = Agent::start(&scene, |command| {
         command.stderr(writer);
-    });
+    })
+    .unwrap();
 
     let job = scene.job(json!({"operation": "no-such"}), None).unwrap();
 
@@ -33,16 +34,19 @@ fn a_log_that_cannot_be_written_does_not_stop_the_agent() {
 fn a_record_that_cannot_be_read_is_put_aside_and_the_agent_goes_on() {
     let mut scene = Scene::new(|_| {}).unwrap();
     let record = scene.device.path("state/jobs-default");
-    let broken: [(&str, &dyn Fn(&Path)); 4] = [
-        ("garbage", &|path| fs::write(path, "garbage").unwrap()),
-        ("too long", &|path| fs::write(path, vec![0; MIB]).unwrap()),
-        ("empty", &|path| fs::write(path, "").unwrap()),
-        ("a directory", &|path| fs::create_dir(path).unwrap()),
+    let broken = [
+        ("garbage", Some(b"garbage".to_vec())),
+        ("too long", Some(vec![0; MIB])),
+        ("empty", Some(vec![])),
+        ("a directory", None),
     ];
     fs::create_dir(scene.device.path("state")).unwrap();
-    for (what, write) in broken {
+    for (what, bytes) in broken {
         let _ = fs::remove_file(&record);
-        write(&record);
+        match bytes {
+            Some(bytes) => fs::write(&record, bytes).unwrap(),
+            None => fs::create_dir(&record).unwrap(),
+        }
         scene.device.power_on().unwrap();
 
         let job = scene.job(json!({"operation": "no-such"}), None).unwrap();
@@ -58,7 +62,7 @@ fn a_record_that_cannot_be_read_is_put_aside_and_the_agent_goes_on() {
 #[test]
 fn a_denied_subscription_is_said_once_with_the_policy_action_and_the_thing() {
     let mut scene = Scene::new(|_| {}).unwrap();
-    use_credentials_of(&scene, "another-thing");
+    use_credentials_of(&scene, "another-thing").unwrap();
     scene.device.power_on().unwrap();
     let process = scene.device.process().unwrap();
     wait_for(WITHIN, || {
@@ -107,7 +111,7 @@ fn the_status_is_answered_to_whoever_cannot_read_the_keys() {
     let mut scene = Scene::powered(|_| {}).unwrap();
     fs::remove_file(scene.device.path("private.key")).unwrap();
 
-    let answer = command(&scene, &["status", "--json"]);
+    let answer = command(&scene, &["status", "--json"]).unwrap();
 
     assert_eq!(answer.status.code(), Some(0), "{answer:?}");
     let status: Value = serde_json::from_slice(&answer.stdout).unwrap();
@@ -123,7 +127,7 @@ fn the_status_is_answered_to_whoever_cannot_read_the_keys() {
 fn the_status_of_no_agent_is_an_error_of_its_own() {
     let scene = Scene::new(|_| {}).unwrap();
 
-    let answer = command(&scene, &["status"]);
+    let answer = command(&scene, &["status"]).unwrap();
 
     assert_eq!(answer.status.code(), Some(69), "{answer:?}");
     assert!(String::from_utf8_lossy(&answer.stderr).contains("help: "));
@@ -134,7 +138,7 @@ fn a_second_agent_in_the_same_state_directory_does_not_start() {
     let mut scene = Scene::powered(|_| {}).unwrap();
     let first = scene.device.process().unwrap().id();
 
-    let second = command(&scene, &["run"]);
+    let second = command(&scene, &["run"]).unwrap();
 
     assert_eq!(second.status.code(), Some(75), "{second:?}");
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
@@ -151,7 +155,8 @@ fn systemd_hears_ready_status_alive_and_stopping() {
         command
             .env("NOTIFY_SOCKET", &path)
             .env("WATCHDOG_USEC", "300000");
-    });
+    })
+    .unwrap();
     let mut heard = Vec::new();
     let mut hear_until = |wanted: &str| {
         while !heard
@@ -170,7 +175,7 @@ fn systemd_hears_ready_status_alive_and_stopping() {
     hear_until("READY=1");
     hear_until("WATCHDOG=1");
     hear_until("WATCHDOG=1");
-    agent.terminate();
+    agent.terminate().unwrap();
     hear_until("STOPPING=1");
 
     assert_eq!(agent.ended(), Some(0));
@@ -277,24 +282,20 @@ fn a_bootloader_that_says_nonsense_fails_the_job_with_its_words() {
 struct Agent(Child);
 
 impl Agent {
-    fn start(scene: &Scene, adapt: impl FnOnce(&mut Command)) -> Self {
-        let mut command = Command::new(&Binaries::for_tests().unwrap().agent);
-        command
-            .args(["run", "--config"])
-            .arg(scene.device.path("agent.toml"))
-            .stderr(Stdio::null());
+    fn start(scene: &Scene, adapt: impl FnOnce(&mut Command)) -> io::Result<Self> {
+        let mut command = agent(scene, &["run"])?;
+        command.stderr(Stdio::null());
         adapt(&mut command);
-        Self(command.spawn().unwrap())
+        command.spawn().map(Self)
     }
 
-    fn terminate(&self) {
+    fn terminate(&self) -> io::Result<ExitStatus> {
         let pid = self.0.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(sent.unwrap().success());
+        Command::new("kill").args(["-TERM", &pid]).status()
     }
 
     fn ended(&mut self) -> Option<i32> {
-        wait_for(WITHIN, || self.0.try_wait().unwrap())?.code()
+        wait_for(WITHIN, || self.0.try_wait().ok().flatten())?.code()
     }
 }
 
@@ -306,20 +307,25 @@ impl Drop for Agent {
 }
 
 /// Runs a command of the agent to its end.
-fn command(scene: &Scene, arguments: &[&str]) -> Output {
-    Command::new(&Binaries::for_tests().unwrap().agent)
-        .args(arguments)
-        .arg("--config")
-        .arg(scene.device.path("agent.toml"))
-        .output()
-        .unwrap()
+fn command(scene: &Scene, arguments: &[&str]) -> io::Result<Output> {
+    agent(scene, arguments)?.output()
 }
 
-fn use_credentials_of(scene: &Scene, thing: &str) {
-    let credentials = scene.service.credentials(thing).unwrap();
-    let write = |name: &str, text: &str| fs::write(scene.device.path(name), text).unwrap();
-    write("certificate.pem", &credentials.certificate_pem);
-    write("private.key", &credentials.private_key);
+fn agent(scene: &Scene, arguments: &[&str]) -> io::Result<Command> {
+    let binaries = Binaries::for_tests().map_err(io::Error::other)?;
+    let mut command = Command::new(&binaries.agent);
+    command
+        .args(arguments)
+        .arg("--config")
+        .arg(scene.device.path("agent.toml"));
+    Ok(command)
+}
+
+fn use_credentials_of(scene: &Scene, thing: &str) -> io::Result<()> {
+    let credentials = scene.service.credentials(thing).map_err(io::Error::other)?;
+    let path = |name| scene.device.path(name);
+    fs::write(path("certificate.pem"), credentials.certificate_pem)?;
+    fs::write(path("private.key"), credentials.private_key)
 }
 
 fn count(process: &Process, text: &str) -> usize {

@@ -1,7 +1,7 @@
 //! Whatever happens to a device, and in whatever order: each job ends as it would have without.
 //!
 //! A round makes a few firmware and file jobs in two namespaces and lets random things happen at random moments: kill -9, power
-//! cuts, cut and silent links, cut downloads, expired URLs, SIGTERM. Then all is calm, and every job must end by itself.
+//! cuts, cut and silent links, cut downloads, expired URLs, SIGTERM, cancels. Then all is calm, and every job must end by itself.
 //!
 //! A seed decides what happens, not when the agent gets there: a failure names its seed, and may need a few tries to come again.
 //! `IOT_JOBS_STORM_ROUNDS` sets how many rounds are run, `IOT_JOBS_STORM_SEED` the seed of the first,
@@ -30,10 +30,23 @@ const DEATHS_MAX: u32 = 6;
 const CALM_WITHIN: Duration = Duration::from_secs(90);
 /// How long the agent may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long a line of the log is waited for.
+const LINE_WITHIN: Duration = Duration::from_secs(2);
+/// The moments of a job that are too short to be met by chance.
+const TIGHT: [&str; 7] = [
+    "claimed job",
+    "phase=\"verifying\"",
+    "phase=\"rebooting\"",
+    "job waits for a reboot",
+    "run=AfterReboot",
+    "phase=\"confirming\"",
+    "ended job",
+];
 /// Longer than presigned URLs live, shorter than half of a job's timer.
 const EXPIRY_SECONDS: u64 = 301;
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a long run says how far it is")]
 fn every_job_ends_as_if_nothing_had_happened() {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
@@ -62,6 +75,7 @@ fn every_job_ends_as_if_nothing_had_happened() {
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blow {
+    Cancel,
     CutDownloads,
     CutLink,
     ExpireUrls,
@@ -78,6 +92,8 @@ enum Blow {
 enum Moment {
     /// After so many milliseconds.
     After(u64),
+    /// With the next line of the agent's log that says this.
+    At(&'static str),
     /// With so many more lines in the agent's log.
     Lines(u64),
 }
@@ -89,6 +105,7 @@ struct Job {
     sha256: String,
     /// Where its file goes; none for firmware.
     file: Option<String>,
+    cancelled: bool,
     end: Option<String>,
 }
 
@@ -96,6 +113,7 @@ struct Job {
 #[derive(Debug, Default)]
 struct Fuse {
     lines: u64,
+    text: &'static str,
     blow: Option<Blow>,
     fired: bool,
 }
@@ -170,6 +188,14 @@ impl Storm {
         if !open.is_empty() {
             return Err(format!("{open:?} did not end within {CALM_WITHIN:?}").into());
         }
+        self.live(CALM_WITHIN, |storm| boots::is_settled(&storm.scene.device))?;
+        if !boots::is_settled(&self.scene.device) {
+            return Err(
+                "an image that nobody waits for is marked, or runs unconfirmed"
+                    .to_owned()
+                    .into(),
+            );
+        }
         self.check_slots()?;
         match self.trials.iter().find(|(_, trials)| **trials > 1) {
             Some((sha256, trials)) => Err(format!("{sha256} had {trials} trials").into()),
@@ -203,6 +229,7 @@ impl Storm {
             id,
             sha256,
             file: is_file.then_some(path),
+            cancelled: false,
             end: None,
         });
         Ok(())
@@ -210,33 +237,38 @@ impl Storm {
 
     /// Lets the device live until the next thing happens, and lets that happen.
     fn next_blow(&mut self) -> Result<(), Problem> {
-        let moment = match self.random.below(2) {
+        let moment = match self.random.below(3) {
             0 => Moment::After(self.random.below(1500)),
+            1 => {
+                let at = usize::try_from(self.random.below(TIGHT.len() as u64)).unwrap_or_default();
+                Moment::At(TIGHT.get(at).copied().unwrap_or_default())
+            }
             _ => Moment::Lines(self.random.below(40)),
         };
         let blow = self.choose();
         self.history.push((moment, blow));
-        match moment {
+        let (lines, text) = match moment {
             Moment::After(millis) => {
                 self.live(Duration::from_millis(millis), |_| false)?;
-                self.strike(blow)
+                return self.strike(blow);
             }
-            Moment::Lines(lines) => {
-                *lock(&self.fuse) = Fuse {
-                    lines,
-                    blow: Some(blow),
-                    fired: false,
-                };
-                self.live(Duration::from_secs(2), |storm| lock(&storm.fuse).fired)?;
-                *lock(&self.fuse) = Fuse::default();
-                self.strike(blow)
-            }
-        }
+            Moment::At(text) => (0, text),
+            Moment::Lines(lines) => (lines, ""),
+        };
+        *lock(&self.fuse) = Fuse {
+            lines,
+            text,
+            blow: Some(blow),
+            fired: false,
+        };
+        self.live(LINE_WITHIN, |storm| lock(&storm.fuse).fired)?;
+        *lock(&self.fuse) = Fuse::default();
+        self.strike(blow)
     }
 
     fn choose(&mut self) -> Blow {
         let deadly = self.deaths < DEATHS_MAX;
-        let blow = match self.random.below(13) {
+        let blow = match self.random.below(14) {
             0..=2 if deadly => Blow::Kill,
             3..=4 if deadly => Blow::PullPower,
             5 => Blow::Terminate,
@@ -245,6 +277,7 @@ impl Storm {
             8 => Blow::LinkDown,
             9 => Blow::LinkUp,
             10 => Blow::Silence,
+            11 => Blow::Cancel,
             _ => Blow::CutLink,
         };
         self.deaths += u32::from(matches!(blow, Blow::Kill | Blow::PullPower));
@@ -254,6 +287,7 @@ impl Storm {
 
     fn strike(&mut self, blow: Blow) -> Result<(), Problem> {
         match blow {
+            Blow::Cancel => self.cancel(),
             Blow::CutDownloads => {
                 let cuts: Vec<Value> = (0..=self.random.below(3))
                     .map(|_| json!({"closeAfterBytes": self.random.below(1 << 20)}))
@@ -289,6 +323,17 @@ impl Storm {
             }
         }
         Ok(())
+    }
+
+    /// Cancels a job, unless it has ended.
+    fn cancel(&mut self) {
+        let at = self.random.below(self.jobs.len() as u64);
+        let job = usize::try_from(at)
+            .ok()
+            .and_then(|at| self.jobs.get_mut(at));
+        if let Some(job) = job.filter(|job| job.end.is_none()) {
+            job.cancelled = self.scene.aws.cancel_job(&job.id, true).is_ok();
+        }
     }
 
     fn calm_down(&mut self) -> Result<(), Problem> {
@@ -389,6 +434,7 @@ impl Storm {
                 let bytes = std::fs::read(file).unwrap_or_default();
                 (digest(&bytes) == job.sha256, "numberOfSucceededThings")
             }
+            ("CANCELED", _) if job.cancelled => (true, "numberOfCanceledThings"),
             ("FAILED", None) if reason == "rolled_back" && self.lost.contains(&job.sha256) => {
                 (!runs, "numberOfFailedThings")
             }
@@ -409,9 +455,12 @@ impl Storm {
 
 /// Lets the armed thing happen at its line of the log: what takes effect in the middle of things, at once.
 fn watch(fuse: Arc<Mutex<Fuse>>, link: Proxy) -> impl FnMut(&str) -> Verdict + Send + 'static {
-    move |_| {
+    move |line| {
         let mut fuse = lock(&fuse);
-        let Some(blow) = fuse.blow.filter(|_| !fuse.fired) else {
+        let Some(blow) = fuse
+            .blow
+            .filter(|_| !fuse.fired && line.contains(fuse.text))
+        else {
             return Verdict::Live;
         };
         if fuse.lines > 0 {
@@ -424,7 +473,11 @@ fn watch(fuse: Arc<Mutex<Fuse>>, link: Proxy) -> impl FnMut(&str) -> Verdict + S
             Blow::CutLink => link.cut(),
             Blow::LinkDown => link.down(),
             Blow::Silence => link.hold(true),
-            Blow::CutDownloads | Blow::ExpireUrls | Blow::LinkUp | Blow::Terminate => {}
+            Blow::Cancel
+            | Blow::CutDownloads
+            | Blow::ExpireUrls
+            | Blow::LinkUp
+            | Blow::Terminate => {}
         }
         Verdict::Live
     }

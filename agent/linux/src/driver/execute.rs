@@ -282,21 +282,22 @@ impl Driver {
         let firmware = seat.held(lane).is_none_or(|held| {
             dispatch::resource(held.selection.handler) == Some(Resource::Firmware)
         });
-        let withdrawn = match &self.shell.bench.slots {
-            Some(slots) if firmware => {
-                let work = async {
-                    iot_jobs_handler_firmware::withdraw(&state, &mut *slots.lock().await).await
-                };
-                self.shell.systemd.while_waiting(work).await
+        let slots = self.shell.bench.slots.as_ref().filter(|_| firmware);
+        let withdrawn = match slots.map(|slots| slots.try_lock()) {
+            Some(Ok(mut slots)) => {
+                let work = iot_jobs_handler_firmware::withdraw(&state, &mut *slots);
+                let withdrawn = self.shell.systemd.while_waiting(work).await;
+                withdrawn
+                    .map_err(|error| tracing::error!(%error, "cannot take a mark back"))
+                    .is_ok()
             }
-            Some(_) | None => Ok(()),
+            // A handler at work has them; it may wait for the driver.
+            Some(Err(_)) => false,
+            None => true,
         };
-        if let Err(error) = &withdrawn {
-            tracing::error!(%error, "cannot take the mark of an ended job back");
-        }
         let now = self.now();
         if let Some(seat) = self.seats.get_mut(index) {
-            let input = Input::Withdrawn(lane, withdrawn.is_ok());
+            let input = Input::Withdrawn(lane, withdrawn);
             seat.session.handle(now, input);
         }
     }

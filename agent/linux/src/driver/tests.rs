@@ -216,7 +216,7 @@ async fn record(fixture: &Fixture, namespace: &Namespace, state: &[u8]) {
     assert_eq!(state, None, "the job did not run");
     let mut bytes = vec![0; Core::RECORD_LEN_MAX];
     let len = session.record(&mut bytes).unwrap();
-    let mut store = StateDirectory::open(&fixture.directory.path().join("state")).unwrap();
+    let mut store = StateDirectory::open(fixture.directory.path().join("state")).unwrap();
     let key = crate::seat::record_key(journal::namespace_name(namespace));
     store.save(&key, &bytes[..len]).await.unwrap();
 }
@@ -243,13 +243,19 @@ fn step(session: &mut Core, now: Instant, state: &mut Option<&[u8]>) -> Option<(
             }
             Action::Save(generation) => session.handle(now, Input::Saved(generation)),
             Action::RunHandler { lane, .. } => {
-                let state = state.take().unwrap();
+                let state = state.take()?;
                 session.handle(now, Input::HandlerState(lane, state));
                 let details = iot_jobs_proto::details::StatusDetails::new();
                 session.handle(now, Input::Finished(lane, Outcome::Reboot(&details)));
             }
             Action::Reboot(_) => return None,
-            other => panic!("unexpected: {other:?}"),
+            other @ (Action::CancelHandler { .. }
+            | Action::Document { .. }
+            | Action::Release(_)
+            | Action::Restart(_)
+            | Action::RollBack(_)
+            | Action::Withdraw(_)
+            | Action::_Details(..)) => panic!("unexpected: {other:?}"),
         }
     }
 }

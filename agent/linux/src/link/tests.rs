@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use iot_jobs_proto::names::ThingName;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -188,6 +188,71 @@ fn a_certificate_that_the_endpoint_does_not_know_is_refused() {
 }
 
 #[test]
+fn an_expired_device_certificate_is_told_as_such_over_each_version_of_tls() {
+    for version in rustls::ALL_VERSIONS {
+        broker_test(async |mut fixture| {
+            fixture.acceptor = fixture.authority.special_acceptor(&[version], &[]);
+            let directory = fixture.directory.path();
+            fixture.authority.write_device_until(directory, 2000);
+            let mut link = fixture.link();
+            assert!(fixture.try_accept().await.is_err());
+
+            assert_eq!(
+                down(link.event().await).0,
+                Cause::CertificateRefused("certificate_expired"),
+                "{version:?}"
+            );
+        });
+    }
+}
+
+#[test]
+fn an_endpoint_with_one_version_of_tls_is_enough() {
+    for version in rustls::ALL_VERSIONS {
+        broker_test(async |mut fixture| {
+            fixture.acceptor = fixture.authority.special_acceptor(&[version], &[]);
+
+            fixture.connected().await;
+        });
+    }
+}
+
+#[test]
+fn an_endpoint_is_offered_the_configured_alpn_protocol_and_refuses_another_one() {
+    broker_test(async |mut fixture| {
+        let alpn = ["x-amzn-mqtt-ca"];
+        let versions = rustls::ALL_VERSIONS;
+        fixture.acceptor = fixture.authority.special_acceptor(versions, &alpn);
+        let offering = |name: &str| Mqtt {
+            alpn: Some(name.to_owned()),
+            ..fixture.mqtt()
+        };
+        fixture
+            .accepted(Link::start(offering("x-amzn-mqtt-ca"), 1))
+            .await;
+
+        let mut link = Link::start(offering("mqtt"), 1);
+        assert!(fixture.try_accept().await.is_err());
+
+        assert_eq!(down(link.event().await).0, Cause::Alpn);
+    });
+}
+
+#[test]
+fn an_endpoint_that_does_not_speak_tls_is_told_as_such() {
+    broker_test(async |fixture| {
+        let mut link = fixture.link();
+        let (mut stream, _) = fixture.listener.accept().await.unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .await
+            .unwrap();
+
+        assert_eq!(down(link.event().await).0, Cause::NoTls);
+    });
+}
+
+#[test]
 fn an_endpoint_that_our_root_does_not_vouch_for_is_not_trusted() {
     broker_test(async |fixture| {
         let stranger = Authority::new("stranger");
@@ -281,6 +346,7 @@ pub(crate) struct Fixture {
     pub(crate) directory: TempDir,
     listener: TcpListener,
     acceptor: TlsAcceptor,
+    authority: Authority,
 }
 
 impl Fixture {
@@ -293,6 +359,7 @@ impl Fixture {
             directory,
             listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
             acceptor: authority.acceptor(),
+            authority,
         }
     }
 
@@ -434,18 +501,36 @@ impl Authority {
     }
 
     fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+        self.issue_until(name, 2500)
+    }
+
+    fn issue_until(&self, name: &str, year: i32) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         (params.signed_by(&key, &self.ca).unwrap(), key)
     }
 
     fn write_device(&self, directory: &Path) {
-        let (certificate, key) = self.issue("gw-1");
+        self.write_device_until(directory, 2500);
+    }
+
+    fn write_device_until(&self, directory: &Path, year: i32) {
+        let (certificate, key) = self.issue_until("gw-1", year);
         std::fs::write(directory.join("device.pem"), certificate.pem()).unwrap();
         std::fs::write(directory.join("device.key"), key.serialize_pem()).unwrap();
     }
 
     fn acceptor(&self) -> TlsAcceptor {
+        self.special_acceptor(rustls::ALL_VERSIONS, &[])
+    }
+
+    /// One that speaks these versions of TLS, and insists on these ALPN protocols when there are any.
+    fn special_acceptor(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        alpn: &[&str],
+    ) -> TlsAcceptor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.ca.der().clone()).unwrap();
@@ -456,12 +541,13 @@ impl Authority {
         let (certificate, key) = self.issue("localhost");
         let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
             .unwrap()
             .with_client_cert_verifier(verifier)
             .with_single_cert(chain, key)
             .unwrap();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
 }

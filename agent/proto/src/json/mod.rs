@@ -1,9 +1,9 @@
 //! JSON read in place: checked once as a whole, then walked without a tree.
 //!
 //! [`Json::parse`] is strict (RFC 8259, UTF-8, at most [`DEPTH_MAX`] levels), so that whoever holds a [`Json`] holds valid text.
-//! [`Json::parse_envelope`] is as strict down to that level and steps over what is deeper: a message must be read, and answered,
-//! whatever the document is that it carries. Neither recurses, allocates or copies. Of duplicate members the last one counts, as in
-//! most parsers; what must not be ambiguous (a job document) asks [`Object::single`].
+//! A message is checked as strictly down to that level, and what is deeper is stepped over: it must be read, and answered, whatever
+//! the document is that it carries. Nothing recurses, allocates or copies. Of duplicate members the last one counts, as in most
+//! parsers; what must not be ambiguous (a job document) asks [`Object::single`].
 
 use core::fmt;
 use core::ops::Range;
@@ -11,7 +11,7 @@ use core::ops::Range;
 pub use text::{BufferTooSmall, JsonStr};
 
 use number::number;
-use scan::{Deeper, Scanner};
+use scan::{Deeper, Picks, Scanner};
 
 mod number;
 mod scan;
@@ -80,18 +80,32 @@ impl fmt::Display for Kind {
 impl<'a> Json<'a> {
     /// Checks `bytes` as a whole.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
-        let text = core::str::from_utf8(bytes)
-            .map_err(|error| JsonError::Encoding(error.valid_up_to()))?;
-        scan::check(text, Deeper::Refuse)
+        Self::parse_into(bytes, Deeper::Refuse, &[], &mut [])
     }
 
-    /// Checks `bytes` down to [`DEPTH_MAX`] levels.
+    /// Checks `bytes` down to [`DEPTH_MAX`] levels and, in the same walk, finds the members of these names; of duplicates the last
+    /// ones.
     ///
     /// What is nested deeper is not checked and must not be walked: hand on its [`Json::range`] to [`Json::parse`].
-    pub fn parse_envelope(bytes: &'a [u8]) -> Result<Self, JsonError> {
+    pub(crate) fn parse_envelope<const N: usize>(
+        bytes: &'a [u8],
+        names: &[&str; N],
+    ) -> Result<(Self, [Option<Self>; N]), JsonError> {
+        let mut found = [None; N];
+        let value = Self::parse_into(bytes, Deeper::StepOver, names, &mut found)?;
+        Ok((value, found))
+    }
+
+    // Apart, so that its code exists once and not for every N.
+    fn parse_into(
+        bytes: &'a [u8],
+        deeper: Deeper,
+        names: &[&str],
+        found: &mut [Option<Self>],
+    ) -> Result<Self, JsonError> {
         let text = core::str::from_utf8(bytes)
             .map_err(|error| JsonError::Encoding(error.valid_up_to()))?;
-        scan::check(text, Deeper::StepOver)
+        scan::check(text, deeper, &mut Picks { names, found })
     }
 
     /// The value as it stands in the text.
@@ -181,36 +195,24 @@ impl<'a> Object<'a> {
 
     /// Whether there are no members.
     pub fn is_empty(&self) -> bool {
-        self.members().next().is_none()
+        Scanner::inside(&self.0).is_at_end()
     }
 
     /// The member of that name; the last one if there are several.
     pub fn member(&self, name: &str) -> Option<Json<'a>> {
-        let [found] = self.pick([name]);
+        let [found] = self.pick(&[name]);
         found
     }
 
     /// The members of these names, found in one walk.
-    pub fn pick<const N: usize>(&self, names: [&str; N]) -> [Option<Json<'a>>; N] {
+    pub fn pick<const N: usize>(&self, names: &[&str; N]) -> [Option<Json<'a>>; N] {
         let mut found = [None; N];
-        self.pick_into(&names, &mut found);
+        let mut picks = Picks {
+            names,
+            found: &mut found,
+        };
+        scan::pick(&self.0, &mut picks);
         found
-    }
-
-    // Apart from `pick`, so that its code exists once and not for every N.
-    fn pick_into(&self, names: &[&str], found: &mut [Option<Json<'a>>]) {
-        for (name, value) in self.members() {
-            let plain = name.as_plain();
-            let is = |wanted: &str| match plain {
-                Some(plain) => plain == wanted,
-                None => name == *wanted,
-            };
-            if let Some(index) = names.iter().position(|wanted| is(wanted))
-                && let Some(place) = found.get_mut(index)
-            {
-                *place = Some(value);
-            }
-        }
     }
 
     /// The only member of that name.
@@ -386,28 +388,24 @@ mod tests {
         let deep = format!("{}{{\"]\":1}}{}", "[".repeat(10_000), "]".repeat(10_000));
         let text = format!(r#"{{"a":{deep},"b":2}}"#);
 
-        let object = Json::parse_envelope(text.as_bytes()).unwrap();
-        let object = object.as_object().unwrap();
+        let (object, [a, b]) = Json::parse_envelope(text.as_bytes(), &["a", "b"]).unwrap();
 
+        assert_eq!((a.unwrap().raw(), b.unwrap().raw()), (deep.as_str(), "2"));
+        let object = object.as_object().unwrap();
         assert_eq!(object.member("a").unwrap().raw(), deep);
         assert_eq!(object.member("b").unwrap().raw(), "2");
     }
 
     #[test]
     fn an_envelope_is_checked_down_to_the_limit_and_must_be_closed_below() {
+        let envelope = |text: &str| Json::parse_envelope(text.as_bytes(), &[]).map(drop);
         let nested = |depth, inner| format!("{}{inner}{}", "[".repeat(depth), "]".repeat(depth));
         let at_limit = nested(DEPTH_MAX - 1, "[x]");
-        assert!(matches!(
-            Json::parse_envelope(at_limit.as_bytes()),
-            Err(JsonError::Syntax(_))
-        ));
+        assert!(matches!(envelope(&at_limit), Err(JsonError::Syntax(_))));
         let open = "[".repeat(DEPTH_MAX * 2);
-        assert_eq!(
-            Json::parse_envelope(open.as_bytes()).unwrap_err(),
-            JsonError::Incomplete
-        );
+        assert_eq!(envelope(&open), Err(JsonError::Incomplete));
         let below = nested(DEPTH_MAX + 1, "x\u{1}");
-        assert!(Json::parse_envelope(below.as_bytes()).is_ok());
+        assert_eq!(envelope(&below), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! The numbers of a checked text, as whole numbers and without floating point.
 
+/// Largest magnitude that an `i64` can have.
+const MAGNITUDE_MAX: u64 = 1 << 63;
+/// An exponent beyond every length of a text.
+const POWER_MAX: i32 = 1_000_000_000;
+
 /// A number without its fraction.
 pub(super) struct Number {
     pub(super) whole: i64,
@@ -9,31 +14,36 @@ pub(super) struct Number {
 
 /// Reads the spelling of a checked number; none if it is another value or out of range.
 pub(super) fn number(raw: &str) -> Option<Number> {
-    let (negative, digits) = sign(raw);
-    if !digits.as_bytes().first()?.is_ascii_digit() {
+    let (negative, digits) = sign(raw.as_bytes());
+    if !digits.first()?.is_ascii_digit() {
         return None;
     }
-    let mantissa_len = position(digits, |byte| matches!(byte, b'e' | b'E'));
+    let integer_len = position(digits, |byte| !byte.is_ascii_digit());
+    let mantissa_len = position(digits, |byte| byte | 0x20 == b'e');
     let (mantissa, exponent) = digits.split_at_checked(mantissa_len)?;
-    let integer_len = position(mantissa, |byte| byte == b'.');
     // How many digits stand before the point once the exponent has moved it.
     let mut integers = i32::try_from(integer_len)
         .ok()?
         .saturating_add(power(exponent));
     let mut magnitude = 0_u64;
     let mut exact = true;
-    for digit in mantissa.bytes().filter(u8::is_ascii_digit) {
-        let digit = digit - b'0';
+    let mut bytes = mantissa.iter();
+    loop {
+        let digit = match bytes.next() {
+            Some(b'.') => continue,
+            Some(digit) => digit.wrapping_sub(b'0'),
+            None if integers > 0 && magnitude > 0 => 0,
+            None => break,
+        };
         if integers > 0 {
-            magnitude = magnitude.checked_mul(10)?.checked_add(digit.into())?;
             integers -= 1;
+            if magnitude > MAGNITUDE_MAX / 10 {
+                return None;
+            }
+            magnitude = magnitude * 10 + u64::from(digit);
         } else {
             exact &= digit == 0;
         }
-    }
-    while integers > 0 && magnitude > 0 {
-        magnitude = magnitude.checked_mul(10)?;
-        integers -= 1;
     }
     let whole = if negative {
         0_i64.checked_sub_unsigned(magnitude)?
@@ -44,27 +54,27 @@ pub(super) fn number(raw: &str) -> Option<Number> {
 }
 
 /// What an exponent (`e+7`, or nothing) moves the point by, within bounds that no length of a message can reach.
-fn power(exponent: &str) -> i32 {
+fn power(exponent: &[u8]) -> i32 {
     let marked = exponent.get(1..).unwrap_or_default();
-    let (negative, digits) = sign(marked.strip_prefix('+').unwrap_or(marked));
-    let magnitude = digits.bytes().fold(0_i32, |power, digit| {
-        power
-            .saturating_mul(10)
-            .saturating_add(i32::from(digit.wrapping_sub(b'0')))
+    let (negative, digits) = sign(marked.strip_prefix(b"+").unwrap_or(marked));
+    let magnitude = digits.iter().fold(0, |power, digit| {
+        i32::min(power, POWER_MAX / 10) * 10 + i32::from(digit.wrapping_sub(b'0'))
     });
     if negative { -magnitude } else { magnitude }
 }
 
-fn sign(text: &str) -> (bool, &str) {
-    match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
+fn sign(text: &[u8]) -> (bool, &[u8]) {
+    match text {
+        [b'-', digits @ ..] => (true, digits),
+        _ => (false, text),
     }
 }
 
 /// Where the first such byte stands, or the end.
-fn position(text: &str, wanted: impl Fn(u8) -> bool) -> usize {
-    text.bytes().position(wanted).unwrap_or(text.len())
+fn position(text: &[u8], wanted: impl Fn(u8) -> bool) -> usize {
+    text.iter()
+        .position(|&byte| wanted(byte))
+        .unwrap_or(text.len())
 }
 
 #[cfg(test)]

@@ -1,230 +1,301 @@
-//! Checks a text once, byte by byte and without recursion; then steps over its values.
+//! Checks a text byte by byte and without recursion, and picks members of its outermost object on the way.
 
-use super::{DEPTH_MAX, Json, JsonError};
+use core::slice;
+
+use super::{DEPTH_MAX, Json, JsonError, JsonStr};
 
 /// What becomes of levels beyond [`DEPTH_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deeper {
     /// The text is refused.
     Refuse,
-    /// They are not looked at: only their brackets are counted.
+    /// They are not looked at: only their brackets and strings are.
     StepOver,
 }
 
-/// Checks that `text` is one value.
-pub(super) fn check(text: &str, deeper: Deeper) -> Result<Json<'_>, JsonError> {
-    let mut scanner = Scanner {
-        text,
-        at: 0,
-        base: 0,
-    };
+/// Checks that `text` is one value, and shows `picks` its members.
+pub(super) fn check<'a>(
+    text: &'a str,
+    deeper: Deeper,
+    picks: &mut Picks<'_, 'a>,
+) -> Result<Json<'a>, JsonError> {
+    let mut scanner = Scanner::new(text, 0);
     scanner.skip_blanks();
-    let start = scanner.at;
-    scanner.check_value(deeper)?;
+    let start = scanner.at();
+    if let Err(fault) = scanner.check_value(DEPTH_MAX, deeper, picks) {
+        return Err(match fault {
+            Fault::Incomplete => JsonError::Incomplete,
+            Fault::Syntax => JsonError::Syntax(scanner.at().saturating_sub(1)),
+            Fault::TooDeep => JsonError::TooDeep,
+        });
+    }
     let value = scanner.since(start);
     scanner.skip_blanks();
     match scanner.peek() {
-        Some(_) => Err(JsonError::Syntax(scanner.at)),
+        Some(_) => Err(JsonError::Syntax(scanner.at())),
         None => Ok(value),
     }
 }
 
-/// A place in a text: checks what follows once, later steps over it.
+/// Shows `picks` the members of a checked object.
+pub(super) fn pick<'a>(object: &Json<'a>, picks: &mut Picks<'_, 'a>) {
+    let walked = Scanner::new(object.raw, object.start).check_value(1, Deeper::StepOver, picks);
+    debug_assert!(walked.is_ok(), "what was checked passes again");
+}
+
+/// Names of members, and where those found go; of duplicates the last one stays.
+pub(super) struct Picks<'p, 'a> {
+    pub(super) names: &'p [&'p str],
+    pub(super) found: &'p mut [Option<Json<'a>>],
+}
+
+impl<'a> Picks<'_, 'a> {
+    #[inline(never)]
+    fn show(&mut self, name: &Name<'a>, value: Json<'a>) {
+        for (wanted, place) in self.names.iter().zip(self.found.iter_mut()) {
+            let same = match name.escaped {
+                false => name.spelling == *wanted,
+                true => JsonStr(name.spelling) == **wanted,
+            };
+            if same {
+                *place = Some(value);
+                return;
+            }
+        }
+    }
+}
+
+/// Why a text is refused: just before the scanner's place.
 #[derive(Debug, Clone, Copy)]
+enum Fault {
+    Incomplete,
+    Syntax,
+    TooDeep,
+}
+
+/// A place in a text: checks what follows, as often as it is walked.
+#[derive(Debug, Clone)]
 pub(super) struct Scanner<'a> {
     text: &'a str,
-    at: usize,
+    /// What of `text` lies ahead.
+    rest: slice::Iter<'a, u8>,
     /// Where `text` stands in the whole text.
     base: usize,
 }
 
 impl<'a> Scanner<'a> {
-    /// Behind the bracket that opens `container`.
-    pub(super) const fn inside(container: &Json<'a>) -> Self {
+    fn new(text: &'a str, base: usize) -> Self {
         Self {
-            text: container.raw,
-            at: 1,
-            base: container.start,
+            text,
+            rest: text.as_bytes().iter(),
+            base,
         }
     }
 
+    /// Behind the bracket that opens `container`.
+    pub(super) fn inside(container: &Json<'a>) -> Self {
+        let mut scanner = Self::new(container.raw, container.start);
+        scanner.rest.next();
+        scanner
+    }
+
+    fn at(&self) -> usize {
+        self.text.len() - self.rest.len()
+    }
+
     /// The value between `start` and here.
+    #[inline(never)]
     fn since(&self, start: usize) -> Json<'a> {
         Json {
-            raw: self.text.get(start..self.at).unwrap_or_default(),
+            raw: self.text.get(start..self.at()).unwrap_or_default(),
             start: self.base + start,
         }
     }
 
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.rest.as_slice().first().copied()
     }
 
-    fn take(&mut self) -> Result<u8, JsonError> {
-        let byte = self.peek().ok_or(JsonError::Incomplete)?;
-        self.at += 1;
-        Ok(byte)
+    fn take(&mut self) -> Result<u8, Fault> {
+        self.rest.next().copied().ok_or(Fault::Incomplete)
     }
 
     fn take_if(&mut self, wanted: u8) -> bool {
         let found = self.peek() == Some(wanted);
-        self.at += usize::from(found);
+        if found {
+            self.rest.next();
+        }
         found
     }
 
-    fn expect(&mut self, wanted: u8) -> Result<(), JsonError> {
+    fn expect(&mut self, wanted: u8) -> Result<(), Fault> {
         match self.take()? {
             byte if byte == wanted => Ok(()),
-            _ => Err(self.syntax_before()),
+            _ => Err(Fault::Syntax),
         }
     }
 
-    fn syntax_before(&self) -> JsonError {
-        JsonError::Syntax(self.at.saturating_sub(1))
-    }
-
-    fn skip_while(&mut self, class: impl Fn(u8) -> bool) -> usize {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let len = rest
-            .iter()
-            .position(|&byte| !class(byte))
-            .unwrap_or(rest.len());
-        self.at += len;
-        len
-    }
-
-    /// Steps over the part of a string that says what it spells, a word at a time: strings are most of a message.
-    fn skip_plain(&mut self) {
-        let mut rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        while let Some((word, behind)) = rest.split_first_chunk() {
-            match first_special(usize::from_le_bytes(*word)) {
-                Some(index) => {
-                    self.at += index;
-                    return;
-                }
-                None => {
-                    self.at += word.len();
-                    rest = behind;
-                }
-            }
+    fn skip_while(&mut self, class: impl Fn(u8) -> bool) {
+        while self.peek().is_some_and(&class) {
+            self.rest.next();
         }
-        self.skip_while(|byte| !is_special(byte));
     }
 
+    #[inline(never)]
     fn skip_blanks(&mut self) {
         self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     }
 
-    /// Checks one value, and stops behind it.
-    fn check_value(&mut self, deeper: Deeper) -> Result<(), JsonError> {
+    /// Steps over the part of a string that says what it spells, a word at a time: strings are most of a message.
+    fn skip_plain(&mut self) {
+        while let Some((word, behind)) = self.rest.as_slice().split_first_chunk() {
+            if let Some(index) = first_special(usize::from_le_bytes(*word)) {
+                self.rest = self.rest.as_slice().get(index..).unwrap_or_default().iter();
+                return;
+            }
+            self.rest = behind.iter();
+        }
+        self.skip_while(|byte| !is_special(byte));
+    }
+
+    /// Whether there are no members or elements ahead.
+    pub(super) fn is_at_end(&mut self) -> bool {
+        self.skip_blanks();
+        matches!(self.peek(), Some(b']' | b'}') | None)
+    }
+
+    /// Checks one value down to so many `levels`, and stops behind it; on the way shows `picks` its members.
+    #[inline(never)]
+    fn check_value(
+        &mut self,
+        levels: usize,
+        deeper: Deeper,
+        picks: &mut Picks<'_, 'a>,
+    ) -> Result<(), Fault> {
         let mut open = Nesting::default();
+        let mut name = Name::default();
+        let mut value = 0;
+        let mut expected = Expected::Value;
         loop {
-            self.check_opening(&mut open, deeper)?;
-            if self.check_closing(&mut open)? {
-                return Ok(());
+            let object = open.innermost_is_object();
+            if expected == Expected::End {
+                match open.depth {
+                    0 => return Ok(()),
+                    1 if object => picks.show(&name, self.since(value)),
+                    _ => {}
+                }
             }
-        }
-    }
-
-    /// Checks a scalar, or the beginnings of containers up to the first scalar or end.
-    fn check_opening(&mut self, open: &mut Nesting, deeper: Deeper) -> Result<(), JsonError> {
-        loop {
             self.skip_blanks();
-            let opens = matches!(self.peek(), Some(b'{' | b'['));
-            if opens && open.is_full() && deeper == Deeper::StepOver {
-                return self.skip_value().ok_or(JsonError::Incomplete);
-            }
-            match self.take()? {
-                b'{' => {
-                    open.push(true)?;
-                    self.skip_blanks();
-                    if self.peek() == Some(b'}') {
-                        return Ok(());
+            let start = self.at();
+            let byte = self.take()?;
+            expected = match (expected, byte) {
+                (Expected::End, b',') if object => Expected::Name,
+                (Expected::End, b',') => Expected::Value,
+                (Expected::End | Expected::NameOrEnd, b'}') if object => open.pop(),
+                (Expected::End | Expected::ValueOrEnd, b']') if !object => open.pop(),
+                (Expected::Name | Expected::NameOrEnd, b'"') => {
+                    let escaped = self.check_string()?;
+                    if open.depth == 1 {
+                        name = Name {
+                            spelling: self.text.get(start + 1..self.at() - 1).unwrap_or_default(),
+                            escaped,
+                        };
                     }
-                    self.check_name()?;
+                    Expected::Colon
                 }
-                b'[' => {
-                    open.push(false)?;
-                    self.skip_blanks();
-                    if self.peek() == Some(b']') {
-                        return Ok(());
+                (Expected::Colon, b':') => Expected::Value,
+                (Expected::Value | Expected::ValueOrEnd, first) => {
+                    if open.depth == 1 {
+                        value = start;
+                    }
+                    match (first, deeper) {
+                        (b'{' | b'[', Deeper::Refuse) if open.depth == levels => {
+                            return Err(Fault::TooDeep);
+                        }
+                        (b'{' | b'[', Deeper::StepOver) if open.depth == levels => {
+                            self.step_over()?
+                        }
+                        (b'{', _) => open.push(true),
+                        (b'[', _) => open.push(false),
+                        _ => self.check_scalar(first)?,
                     }
                 }
-                b'"' => return self.check_string(),
-                b'-' => {
-                    let first = self.take()?;
-                    return self.check_number(first);
-                }
-                first @ b'0'..=b'9' => return self.check_number(first),
-                b't' => return self.check_literal(b"rue"),
-                b'f' => return self.check_literal(b"alse"),
-                b'n' => return self.check_literal(b"ull"),
-                _ => return Err(self.syntax_before()),
-            }
-        }
-    }
-
-    /// Behind a value: closes what ends here. Whether the outermost value has ended.
-    fn check_closing(&mut self, open: &mut Nesting) -> Result<bool, JsonError> {
-        loop {
-            let Some(object) = open.innermost() else {
-                return Ok(true);
+                _ => return Err(Fault::Syntax),
             };
-            self.skip_blanks();
-            match (self.take()?, object) {
-                (b'}', true) | (b']', false) => open.pop(),
-                (b',', true) => {
-                    self.check_name()?;
-                    return Ok(false);
-                }
-                (b',', false) => return Ok(false),
-                _ => return Err(self.syntax_before()),
-            }
         }
     }
 
-    fn check_name(&mut self) -> Result<(), JsonError> {
-        self.skip_blanks();
-        self.expect(b'"')?;
-        self.check_string()?;
-        self.skip_blanks();
-        self.expect(b':')
+    /// Behind the bracket that opens a container: to behind the one that closes it.
+    fn step_over(&mut self) -> Result<Expected, Fault> {
+        let mut depth = 1_usize;
+        while depth > 0 {
+            match self.take()? {
+                b'"' => {
+                    self.check_string()?;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+        }
+        Ok(Expected::End)
     }
 
-    fn check_string(&mut self) -> Result<(), JsonError> {
+    /// Behind the `first` byte.
+    fn check_scalar(&mut self, first: u8) -> Result<Expected, Fault> {
+        match first {
+            b'"' => {
+                self.check_string()?;
+            }
+            b't' => self.check_literal(b"rue")?,
+            b'f' => self.check_literal(b"alse")?,
+            b'n' => self.check_literal(b"ull")?,
+            _ => self.check_number(first)?,
+        }
+        Ok(Expected::End)
+    }
+
+    /// Behind the opening quote. Whether there are escapes.
+    #[inline(never)]
+    fn check_string(&mut self) -> Result<bool, Fault> {
+        let mut escaped = false;
         loop {
             self.skip_plain();
             match self.take()? {
-                b'"' => return Ok(()),
-                b'\\' => self.check_escape()?,
-                _ => return Err(self.syntax_before()),
+                b'"' => return Ok(escaped),
+                b'\\' => {
+                    escaped = true;
+                    self.check_escape()?;
+                }
+                _ => return Err(Fault::Syntax),
             }
         }
     }
 
-    fn check_escape(&mut self) -> Result<(), JsonError> {
+    fn check_escape(&mut self) -> Result<(), Fault> {
         match self.take()? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
             b'u' => {
                 for _ in 0..4 {
                     if !self.take()?.is_ascii_hexdigit() {
-                        return Err(self.syntax_before());
+                        return Err(Fault::Syntax);
                     }
                 }
                 Ok(())
             }
-            _ => Err(self.syntax_before()),
+            _ => Err(Fault::Syntax),
         }
     }
 
-    /// Behind the `first` digit.
-    fn check_number(&mut self, first: u8) -> Result<(), JsonError> {
+    /// Behind the `first` byte.
+    fn check_number(&mut self, mut first: u8) -> Result<(), Fault> {
+        if first == b'-' {
+            first = self.take()?;
+        }
         match first {
             b'0' => {}
-            b'1'..=b'9' => {
-                self.skip_while(|byte| byte.is_ascii_digit());
-            }
-            _ => return Err(self.syntax_before()),
+            b'1'..=b'9' => self.skip_while(|byte| byte.is_ascii_digit()),
+            _ => return Err(Fault::Syntax),
         }
         if self.take_if(b'.') {
             self.check_digits()?;
@@ -236,66 +307,51 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn check_digits(&mut self) -> Result<(), JsonError> {
-        if self.skip_while(|byte| byte.is_ascii_digit()) > 0 {
-            return Ok(());
+    #[inline(never)]
+    fn check_digits(&mut self) -> Result<(), Fault> {
+        if !self.take()?.is_ascii_digit() {
+            return Err(Fault::Syntax);
         }
-        self.take()?;
-        Err(self.syntax_before())
+        self.skip_while(|byte| byte.is_ascii_digit());
+        Ok(())
     }
 
-    fn check_literal(&mut self, rest: &[u8]) -> Result<(), JsonError> {
+    #[inline(never)]
+    fn check_literal(&mut self, rest: &[u8]) -> Result<(), Fault> {
         rest.iter().try_for_each(|&byte| self.expect(byte))
     }
 
     /// Steps over the next value of a checked container, past the `,` or `:` before it; none at the container's end.
     pub(super) fn next_value(&mut self) -> Option<Json<'a>> {
         self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':'));
-        let start = self.at;
-        self.skip_value()?;
+        let start = self.at();
+        let mut none = Picks {
+            names: &[],
+            found: &mut [],
+        };
+        self.check_value(0, Deeper::StepOver, &mut none).ok()?;
         Some(self.since(start))
     }
+}
 
-    fn skip_value(&mut self) -> Option<()> {
-        let mut depth = 0_usize;
-        loop {
-            match self.peek()? {
-                b'"' => self.skip_string()?,
-                b'{' | b'[' => {
-                    depth += 1;
-                    self.at += 1;
-                }
-                b'}' | b']' => {
-                    depth = depth.checked_sub(1)?;
-                    self.at += 1;
-                }
-                _ if depth > 0 => self.at += 1,
-                _ => {
-                    let len =
-                        self.skip_while(|byte| !matches!(byte, 0..=b' ' | b',' | b']' | b'}'));
-                    if len == 0 {
-                        return None;
-                    }
-                }
-            }
-            if depth == 0 {
-                return Some(());
-            }
-        }
-    }
+/// What may stand next, blanks apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Colon,
+    /// Behind a value: a comma or the end of the container.
+    End,
+    Name,
+    NameOrEnd,
+    Value,
+    ValueOrEnd,
+}
 
-    /// On the opening quote.
-    fn skip_string(&mut self) -> Option<()> {
-        self.at += 1;
-        loop {
-            self.skip_plain();
-            self.at += 1;
-            match self.text.as_bytes().get(self.at - 1)? {
-                b'"' => return Some(()),
-                _ => self.at += 1,
-            }
-        }
-    }
+/// The name of a member.
+#[derive(Debug, Clone, Copy, Default)]
+struct Name<'a> {
+    spelling: &'a str,
+    /// Whether it is spelled with escapes.
+    escaped: bool,
 }
 
 /// Whether a string does not simply go on behind this byte.
@@ -327,31 +383,24 @@ struct Nesting {
 }
 
 impl Nesting {
-    const fn is_full(&self) -> bool {
-        self.depth == DEPTH_MAX
-    }
-
-    fn push(&mut self, object: bool) -> Result<(), JsonError> {
-        if self.is_full() {
-            return Err(JsonError::TooDeep);
-        }
+    /// At most [`DEPTH_MAX`] times.
+    fn push(&mut self, object: bool) -> Expected {
         self.objects = (self.objects << 1) | u64::from(object);
         self.depth += 1;
-        Ok(())
+        match object {
+            true => Expected::NameOrEnd,
+            false => Expected::ValueOrEnd,
+        }
     }
 
-    const fn pop(&mut self) {
+    const fn pop(&mut self) -> Expected {
         self.objects >>= 1;
         self.depth = self.depth.saturating_sub(1);
+        Expected::End
     }
 
-    /// Whether the innermost container is an object, if any is open.
-    const fn innermost(&self) -> Option<bool> {
-        if self.depth == 0 {
-            None
-        } else {
-            Some(self.objects & 1 == 1)
-        }
+    const fn innermost_is_object(&self) -> bool {
+        self.objects & 1 == 1
     }
 }
 

@@ -1,6 +1,6 @@
 //! The strings of a checked text, and their escapes.
 
-use core::fmt;
+use core::{fmt, iter, slice};
 
 /// A string in a checked text, its escapes not yet resolved. Compares with text by what it says, not how it is spelled.
 #[derive(Clone, Copy)]
@@ -15,12 +15,16 @@ impl<'a> JsonStr<'a> {
 
     /// What the string says. A lone surrogate becomes U+FFFD.
     pub fn chars(&self) -> impl Iterator<Item = char> + use<'a> {
-        self.pieces().flat_map(|piece| {
-            let (plain, resolved) = match piece {
-                Piece::Plain(plain) => (plain, None),
-                Piece::Resolved(c) => ("", Some(c)),
+        let mut rest = self.0;
+        iter::from_fn(move || {
+            let first = rest.chars().next()?;
+            let mut behind = rest.get(first.len_utf8()..)?.as_bytes().iter();
+            let says = match first {
+                '\\' => resolve(&mut behind)?,
+                itself => itself,
             };
-            plain.chars().chain(resolved)
+            rest = rest.get(rest.len() - behind.len()..)?;
+            Some(says)
         })
     }
 
@@ -28,19 +32,11 @@ impl<'a> JsonStr<'a> {
     pub fn write_into<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, BufferTooSmall> {
         let given = buffer.len();
         let mut needed = 0;
-        for piece in self.pieces() {
-            let mut utf8 = [0; 4];
-            let text = match piece {
-                Piece::Plain(plain) => plain,
-                Piece::Resolved(c) => c.encode_utf8(&mut utf8),
-            };
-            let end = needed + text.len();
-            if let Some(place) = buffer.get_mut(needed..end) {
-                for (to, from) in place.iter_mut().zip(text.bytes()) {
-                    *to = from;
-                }
+        for byte in self.bytes() {
+            if let Some(place) = buffer.get_mut(needed) {
+                *place = byte;
             }
-            needed = end;
+            needed += 1;
         }
         let written = buffer
             .get(..needed)
@@ -64,34 +60,24 @@ impl<'a> JsonStr<'a> {
         self.0.is_empty()
     }
 
-    const fn pieces(&self) -> Pieces<'a> {
-        Pieces { rest: self.0 }
+    /// The UTF-8 of what the string says.
+    fn bytes(&self) -> Bytes<'a> {
+        Bytes {
+            rest: self.0.as_bytes().iter(),
+            resolved: 0,
+        }
     }
 }
 
 impl PartialEq<str> for JsonStr<'_> {
     fn eq(&self, other: &str) -> bool {
-        let mut rest = other;
-        for piece in self.pieces() {
-            let behind = match piece {
-                Piece::Plain(plain) => rest.strip_prefix(plain),
-                Piece::Resolved(c) => rest.strip_prefix(c),
-            };
-            match behind {
-                Some(behind) => rest = behind,
-                None => return false,
-            }
-        }
-        rest.is_empty()
+        self.bytes().eq(other.bytes())
     }
 }
 
 impl fmt::Display for JsonStr<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pieces().try_for_each(|piece| match piece {
-            Piece::Plain(plain) => f.write_str(plain),
-            Piece::Resolved(c) => fmt::Write::write_char(f, c),
-        })
+        self.chars().try_for_each(|c| fmt::Write::write_char(f, c))
     }
 }
 
@@ -112,68 +98,69 @@ pub struct BufferTooSmall {
     pub given: usize,
 }
 
-/// A part of a string.
-enum Piece<'a> {
-    /// Says what it spells.
-    Plain(&'a str),
-    /// What an escape says.
-    Resolved(char),
+/// The UTF-8 of a string, its escapes resolved.
+struct Bytes<'a> {
+    rest: slice::Iter<'a, u8>,
+    /// What is left of an escape's UTF-8, the next byte lowest. Only its first byte, which never waits here, can be zero.
+    resolved: u32,
 }
 
-struct Pieces<'a> {
-    rest: &'a str,
-}
+impl Iterator for Bytes<'_> {
+    type Item = u8;
 
-impl<'a> Iterator for Pieces<'a> {
-    type Item = Piece<'a>;
-
-    fn next(&mut self) -> Option<Piece<'a>> {
-        if let Some(escape) = self.rest.strip_prefix('\\') {
-            let (c, rest) = resolve(escape)?;
-            self.rest = rest;
-            return Some(Piece::Resolved(c));
+    // Called from everywhere: once is enough.
+    #[inline(never)]
+    fn next(&mut self) -> Option<u8> {
+        if self.resolved == 0 {
+            let &byte = self.rest.next()?;
+            if byte != b'\\' {
+                return Some(byte);
+            }
+            let mut utf8 = [0; 4];
+            resolve(&mut self.rest)?.encode_utf8(&mut utf8);
+            self.resolved = u32::from_le_bytes(utf8);
         }
-        let backslash = self.rest.bytes().position(|byte| byte == b'\\');
-        let end = backslash.unwrap_or(self.rest.len());
-        let (plain, rest) = self.rest.split_at_checked(end)?;
-        self.rest = rest;
-        (!plain.is_empty()).then_some(Piece::Plain(plain))
+        let [byte, ..] = self.resolved.to_le_bytes();
+        self.resolved >>= u8::BITS;
+        Some(byte)
     }
 }
 
-/// What an escape says, from behind its backslash, and what follows it.
-fn resolve(escape: &str) -> Option<(char, &str)> {
-    let (letter, rest) = escape.split_at_checked(1)?;
-    let c = match letter {
-        "b" => '\u{8}',
-        "f" => '\u{c}',
-        "n" => '\n',
-        "r" => '\r',
-        "t" => '\t',
-        "u" => return resolve_unicode(rest),
-        itself => itself.chars().next()?,
-    };
-    Some((c, rest))
+/// What an escape says, from behind its backslash.
+fn resolve(rest: &mut slice::Iter<'_, u8>) -> Option<char> {
+    Some(match rest.next()? {
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return resolve_unicode(rest),
+        &itself => itself.into(),
+    })
 }
 
-fn resolve_unicode(digits: &str) -> Option<(char, &str)> {
-    let (unit, rest) = code_unit(digits)?;
-    if (0xD800..0xDC00).contains(&unit)
-        && let Some((low, rest)) = rest.strip_prefix("\\u").and_then(code_unit)
-        && (0xDC00..0xE000).contains(&low)
-    {
-        let code = 0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-        return Some((char::from_u32(code)?, rest));
+fn resolve_unicode(rest: &mut slice::Iter<'_, u8>) -> Option<char> {
+    let mut unit = code_unit(rest)?;
+    if (0xD800..0xDC00).contains(&unit) {
+        let mut ahead = rest.clone();
+        if ahead.next() == Some(&b'\\')
+            && ahead.next() == Some(&b'u')
+            && let Some(low @ 0xDC00..0xE000) = code_unit(&mut ahead)
+        {
+            *rest = ahead;
+            unit = 0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
+        }
     }
-    Some((
-        char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER),
-        rest,
-    ))
+    Some(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER))
 }
 
-fn code_unit(digits: &str) -> Option<(u32, &str)> {
-    let (digits, rest) = digits.split_at_checked(4)?;
-    Some((u32::from_str_radix(digits, 16).ok()?, rest))
+#[inline(never)]
+fn code_unit(digits: &mut slice::Iter<'_, u8>) -> Option<u32> {
+    let mut unit = 0;
+    for _ in 0..4 {
+        unit = unit << 4 | char::from(*digits.next()?).to_digit(16)?;
+    }
+    Some(unit)
 }
 
 #[cfg(test)]

@@ -8,5 +8,6 @@ mod lanes;
 mod random;
 mod restart;
 mod running;
+mod saves;
 mod service;
 mod traps;

@@ -26,20 +26,24 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    const KNOWN: [Self; 9] = [
+        Self::InternalError,
+        Self::InvalidJson,
+        Self::InvalidRequest,
+        Self::InvalidStateTransition,
+        Self::InvalidTopic,
+        Self::RequestThrottled,
+        Self::ResourceNotFound,
+        Self::TerminalStateReached,
+        Self::VersionMismatch,
+    ];
+
     /// Reads the service's spelling.
     pub fn parse(text: &str) -> Self {
-        match text {
-            "InternalError" => Self::InternalError,
-            "InvalidJson" => Self::InvalidJson,
-            "InvalidRequest" => Self::InvalidRequest,
-            "InvalidStateTransition" => Self::InvalidStateTransition,
-            "InvalidTopic" => Self::InvalidTopic,
-            "RequestThrottled" => Self::RequestThrottled,
-            "ResourceNotFound" => Self::ResourceNotFound,
-            "TerminalStateReached" => Self::TerminalStateReached,
-            "VersionMismatch" => Self::VersionMismatch,
-            _ => Self::Unknown,
-        }
+        Self::KNOWN
+            .into_iter()
+            .find(|known| known.as_str() == text)
+            .unwrap_or(Self::Unknown)
     }
 
     /// The service's spelling.

@@ -37,15 +37,16 @@ pub struct Execution<'a> {
 }
 
 impl<'a> Execution<'a> {
-    /// Reads `execution`; none when it is empty.
-    pub(super) fn read(value: Json<'a>) -> Result<Option<Self>, MessageError> {
+    /// Reads `execution` into `place`; nothing when it is empty.
+    #[inline(never)]
+    pub(super) fn read(value: Json<'a>, place: &mut Option<Self>) -> Result<(), MessageError> {
         let Some(object) = value.as_object().filter(|object| !object.is_empty()) else {
-            return Ok(None);
+            return Ok(());
         };
         let [
-            job_id,
-            execution_number,
-            version_number,
+            id,
+            number,
+            version,
             queued,
             started,
             updated,
@@ -53,7 +54,7 @@ impl<'a> Execution<'a> {
             document,
             now,
             details,
-        ] = object.pick([
+        ] = &object.pick(&[
             "jobId",
             "executionNumber",
             "versionNumber",
@@ -65,18 +66,25 @@ impl<'a> Execution<'a> {
             "status",
             "statusDetails",
         ]);
-        Ok(Some(Self {
-            job_id: job(job_id)?,
-            execution_number: whole(execution_number),
-            version_number: whole(version_number),
+        let execution = place.insert(Self {
+            job_id: job(id)?,
+            execution_number: None,
+            version_number: None,
             status: status(now),
             status_details: details.and_then(DetailsView::read),
-            queued_at: seconds(queued),
-            started_at: seconds(started),
-            last_updated_at: seconds(updated),
-            seconds_before_timed_out: timer.and_then(|value| value.as_i64_truncated()),
+            queued_at: None,
+            started_at: None,
+            last_updated_at: None,
+            seconds_before_timed_out: None,
             job_document: document.and_then(JobDocument::read),
-        }))
+        });
+        whole(number, &mut execution.execution_number);
+        whole(version, &mut execution.version_number);
+        seconds(queued, &mut execution.queued_at);
+        seconds(started, &mut execution.started_at);
+        seconds(updated, &mut execution.last_updated_at);
+        truncated(timer, &mut execution.seconds_before_timed_out);
+        Ok(())
     }
 }
 
@@ -99,14 +107,7 @@ pub struct Summary {
 
 impl Summary {
     fn read(object: Object<'_>) -> Result<Self, MessageError> {
-        let [
-            job_id,
-            execution_number,
-            version_number,
-            queued,
-            started,
-            updated,
-        ] = object.pick([
+        let [id, number, version, queued, started, updated] = &object.pick(&[
             "jobId",
             "executionNumber",
             "versionNumber",
@@ -114,14 +115,20 @@ impl Summary {
             "startedAt",
             "lastUpdatedAt",
         ]);
-        Ok(Self {
-            job_id: job(job_id)?,
-            execution_number: whole(execution_number),
-            version_number: whole(version_number),
-            queued_at: seconds(queued),
-            started_at: seconds(started),
-            last_updated_at: seconds(updated),
-        })
+        let mut summary = Self {
+            job_id: job(id)?,
+            execution_number: None,
+            version_number: None,
+            queued_at: None,
+            started_at: None,
+            last_updated_at: None,
+        };
+        whole(number, &mut summary.execution_number);
+        whole(version, &mut summary.version_number);
+        seconds(queued, &mut summary.queued_at);
+        seconds(started, &mut summary.started_at);
+        seconds(updated, &mut summary.last_updated_at);
+        Ok(summary)
     }
 }
 
@@ -139,12 +146,14 @@ pub struct ExecutionState<'a> {
 impl<'a> ExecutionState<'a> {
     pub(super) fn read(value: Json<'a>) -> Option<Self> {
         let object = value.as_object().filter(|object| !object.is_empty())?;
-        let [now, details, version] = object.pick(["status", "statusDetails", "versionNumber"]);
-        Some(Self {
+        let [now, details, version] = &object.pick(&["status", "statusDetails", "versionNumber"]);
+        let mut state = Self {
             status: status(now),
             status_details: details.and_then(DetailsView::read),
-            version_number: whole(version),
-        })
+            version_number: None,
+        };
+        whole(version, &mut state.version_number);
+        Some(state)
     }
 }
 
@@ -220,21 +229,34 @@ impl<'a> JobDocument<'a> {
     }
 }
 
-pub(super) fn seconds(value: Option<Json<'_>>) -> Option<Seconds> {
-    value?.as_i64_truncated().map(Seconds::from_service)
+// The readers below are called for member after member: by reference, in place and never inlined they are smallest.
+
+#[inline(never)]
+pub(super) fn seconds(value: &Option<Json<'_>>, place: &mut Option<Seconds>) {
+    let mut number = None;
+    truncated(value, &mut number);
+    *place = number.map(Seconds::from_service);
 }
 
-fn whole(value: Option<Json<'_>>) -> Option<i64> {
-    value?.as_i64()
+#[inline(never)]
+fn truncated(value: &Option<Json<'_>>, place: &mut Option<i64>) {
+    *place = value.and_then(|value| value.as_i64_truncated());
 }
 
-fn status(value: Option<Json<'_>>) -> Status {
+#[inline(never)]
+fn whole(value: &Option<Json<'_>>, place: &mut Option<i64>) {
+    *place = value.and_then(|value| value.as_i64());
+}
+
+#[inline(never)]
+fn status(value: &Option<Json<'_>>) -> Status {
     let mut buffer = [0; STATUS_LEN_MAX];
     let text = value.and_then(|value| value.as_text()?.resolve(&mut buffer).ok());
     text.map_or(Status::Unknown, Status::parse)
 }
 
-fn job(value: Option<Json<'_>>) -> Result<JobId, MessageError> {
+#[inline(never)]
+fn job(value: &Option<Json<'_>>) -> Result<JobId, MessageError> {
     let text = value
         .and_then(|value| value.as_text())
         .ok_or(MessageError::NoJobId)?;

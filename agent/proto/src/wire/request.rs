@@ -8,7 +8,7 @@ use crate::details::StatusDetails;
 use crate::json::BufferTooSmall;
 use crate::names::ClientToken;
 use crate::wire::status::Status;
-use crate::wire::writer::ObjectWriter;
+use crate::wire::writer::RequestWriter;
 
 /// The `stepTimeoutInMinutes` of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +43,14 @@ pub struct Describe<'a> {
 impl Describe<'_> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let mut object = ObjectWriter::new(buffer);
-        if let Some(number) = self.execution_number {
-            object.number("executionNumber", number);
-        }
-        object.bool("includeJobDocument", self.include_job_document);
-        object.word("clientToken", self.client_token.as_str());
-        object.finish()
+        let mut request = RequestWriter::new(buffer);
+        request.text("{");
+        request.number("\"executionNumber\":", self.execution_number);
+        request.text(match self.include_job_document {
+            true => "\"includeJobDocument\":true,",
+            false => "\"includeJobDocument\":false,",
+        });
+        request.finish(self.client_token)
     }
 }
 
@@ -77,24 +78,21 @@ pub struct Update<'a, const D: usize> {
 impl<const D: usize> Update<'_, D> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let mut object = ObjectWriter::new(buffer);
-        object.word("status", self.status.as_str());
-        write_details(&mut object, self.status_details);
-        if let Some(version) = self.expected_version {
-            object.number("expectedVersion", version);
-        }
-        if let Some(number) = self.execution_number {
-            object.number("executionNumber", number);
-        }
-        write_step_timeout(&mut object, self.step_timeout);
+        let mut request = RequestWriter::new(buffer);
+        request.text("{\"status\":\"");
+        request.text(self.status.as_str());
+        request.end_string();
+        write_details(&mut request, self.status_details);
+        request.number("\"expectedVersion\":", self.expected_version);
+        request.number("\"executionNumber\":", self.execution_number);
+        write_step_timeout(&mut request, self.step_timeout);
         if self.include_job_execution_state {
-            object.bool("includeJobExecutionState", true);
+            request.text("\"includeJobExecutionState\":true,");
         }
         if self.include_job_document {
-            object.bool("includeJobDocument", true);
+            request.text("\"includeJobDocument\":true,");
         }
-        object.word("clientToken", self.client_token.as_str());
-        object.finish()
+        request.finish(self.client_token)
     }
 }
 
@@ -108,9 +106,9 @@ pub struct Pending<'a> {
 impl Pending<'_> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let mut object = ObjectWriter::new(buffer);
-        object.word("clientToken", self.client_token.as_str());
-        object.finish()
+        let mut request = RequestWriter::new(buffer);
+        request.text("{");
+        request.finish(self.client_token)
     }
 }
 
@@ -128,27 +126,27 @@ pub struct StartNext<'a, const D: usize> {
 impl<const D: usize> StartNext<'_, D> {
     /// Writes the body; the length written.
     pub fn write(&self, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let mut object = ObjectWriter::new(buffer);
-        write_details(&mut object, self.status_details);
-        write_step_timeout(&mut object, self.step_timeout);
-        object.word("clientToken", self.client_token.as_str());
-        object.finish()
+        let mut request = RequestWriter::new(buffer);
+        request.text("{");
+        write_details(&mut request, self.status_details);
+        write_step_timeout(&mut request, self.step_timeout);
+        request.finish(self.client_token)
     }
 }
 
 fn write_details<const D: usize>(
-    object: &mut ObjectWriter<'_>,
+    request: &mut RequestWriter<'_>,
     details: Option<&StatusDetails<D>>,
 ) {
     if let Some(details) = details {
-        object.texts("statusDetails", details.iter());
+        request.text("\"statusDetails\":");
+        request.strings(details.packed());
     }
 }
 
-fn write_step_timeout(object: &mut ObjectWriter<'_>, timeout: Option<StepTimeout>) {
-    if let Some(StepTimeout(minutes)) = timeout {
-        object.number("stepTimeoutInMinutes", minutes.into());
-    }
+fn write_step_timeout(request: &mut RequestWriter<'_>, timeout: Option<StepTimeout>) {
+    let minutes = timeout.map(|StepTimeout(minutes)| minutes.into());
+    request.number("\"stepTimeoutInMinutes\":", minutes);
 }
 
 #[cfg(test)]
@@ -213,17 +211,15 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_of_exactly_the_length_is_enough() {
+    fn a_buffer_of_exactly_the_length_is_enough_and_any_shorter_one_is_told_how_much_is_needed() {
         let token = token();
-        let mut buffer = [0; 42];
-        assert_eq!(update(&token).write(&mut buffer), Ok(42));
-        assert_eq!(
-            update(&token).write(&mut buffer[..41]),
-            Err(BufferTooSmall {
-                needed: 42,
-                given: 41
-            })
-        );
+        for given in 0..42 {
+            assert_eq!(
+                update(&token).write(&mut [0; 42][..given]),
+                Err(BufferTooSmall { needed: 42, given })
+            );
+        }
+        assert_eq!(update(&token).write(&mut [0; 42]), Ok(42));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! What the protocol may leave out is optional, what this version does not know is skipped, and an optional member of a wrong type
 //! counts as left out: one odd member must not hide a job.
 
-use crate::json::{Json, JsonError, JsonStr, Object};
+use crate::json::{Json, JsonError, JsonStr, Kind};
 use crate::names::NameError;
 use crate::time::Seconds;
 use crate::wire::error::ErrorCode;
@@ -45,15 +45,17 @@ impl<'a> Described<'a> {
     /// Reads a payload.
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
         let [token, timestamp, execution] =
-            open(payload)?.pick(["clientToken", "timestamp", "execution"]);
-        Ok(Self {
+            open(payload, &["clientToken", "timestamp", "execution"])?;
+        let mut described = Self {
             client_token: text(token),
-            timestamp: seconds(timestamp),
-            execution: match execution {
-                Some(value) => Execution::read(value)?,
-                None => None,
-            },
-        })
+            timestamp: None,
+            execution: None,
+        };
+        if let Some(value) = execution {
+            Execution::read(value, &mut described.execution)?;
+        }
+        seconds(&timestamp, &mut described.timestamp);
+        Ok(described)
     }
 }
 
@@ -73,14 +75,18 @@ pub struct Updated<'a> {
 impl<'a> Updated<'a> {
     /// Reads a payload.
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let [token, timestamp, state, document] =
-            open(payload)?.pick(["clientToken", "timestamp", "executionState", "jobDocument"]);
-        Ok(Self {
+        let [token, timestamp, state, document] = open(
+            payload,
+            &["clientToken", "timestamp", "executionState", "jobDocument"],
+        )?;
+        let mut updated = Self {
             client_token: text(token),
-            timestamp: seconds(timestamp),
+            timestamp: None,
             execution_state: state.and_then(ExecutionState::read),
             job_document: document.and_then(JobDocument::read),
-        })
+        };
+        seconds(&timestamp, &mut updated.timestamp);
+        Ok(updated)
     }
 }
 
@@ -100,24 +106,28 @@ pub struct Pending<'a> {
 impl<'a> Pending<'a> {
     /// Reads the payload of get accepted (`inProgressJobs`, `queuedJobs`) or of notify (`jobs` by status).
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let message = open(payload)?;
-        let [token, timestamp, in_progress, queued, jobs] = message.pick([
-            "clientToken",
-            "timestamp",
-            "inProgressJobs",
-            "queuedJobs",
-            "jobs",
-        ]);
+        let [token, timestamp, in_progress, queued, jobs] = open(
+            payload,
+            &[
+                "clientToken",
+                "timestamp",
+                "inProgressJobs",
+                "queuedJobs",
+                "jobs",
+            ],
+        )?;
         let [in_progress, queued] = match jobs.and_then(|jobs| jobs.as_object()) {
-            Some(jobs) => jobs.pick(["IN_PROGRESS", "QUEUED"]),
+            Some(jobs) => jobs.pick(&["IN_PROGRESS", "QUEUED"]),
             None => [in_progress, queued],
         };
-        Ok(Self {
+        let mut pending = Self {
             client_token: text(token),
-            timestamp: seconds(timestamp),
+            timestamp: None,
             in_progress: in_progress.map(Summaries::read).unwrap_or_default(),
             queued: queued.map(Summaries::read).unwrap_or_default(),
-        })
+        };
+        seconds(&timestamp, &mut pending.timestamp);
+        Ok(pending)
     }
 }
 
@@ -141,31 +151,44 @@ pub struct Rejected<'a> {
 impl<'a> Rejected<'a> {
     /// Reads a payload.
     pub fn parse(payload: &'a [u8]) -> Result<Self, MessageError> {
-        let [token, timestamp, code, message, state] = open(payload)?.pick([
-            "clientToken",
-            "timestamp",
-            "code",
-            "message",
-            "executionState",
-        ]);
+        let [token, timestamp, code, message, state] = open(
+            payload,
+            &[
+                "clientToken",
+                "timestamp",
+                "code",
+                "message",
+                "executionState",
+            ],
+        )?;
         let code_text = text(code);
         let mut buffer = [0; CODE_LEN_MAX];
         let code = code_text.and_then(|code| code.resolve(&mut buffer).ok());
-        Ok(Self {
+        let mut rejected = Self {
             client_token: text(token),
-            timestamp: seconds(timestamp),
+            timestamp: None,
             code: code.map_or(ErrorCode::Unknown, ErrorCode::parse),
             code_text,
             message: text(message),
             execution_state: state.and_then(ExecutionState::read),
-        })
+        };
+        seconds(&timestamp, &mut rejected.timestamp);
+        Ok(rejected)
     }
 }
 
-fn open(payload: &[u8]) -> Result<Object<'_>, MessageError> {
-    Json::parse_envelope(payload)?
-        .as_object()
-        .ok_or(MessageError::NotAnObject)
+/// These members of a message.
+fn open<'a, const N: usize>(
+    payload: &'a [u8],
+    names: &[&str; N],
+) -> Result<[Option<Json<'a>>; N], MessageError> {
+    let (message, found) = Json::parse_envelope(payload, names)?;
+    match message.kind() {
+        Kind::Object => Ok(found),
+        Kind::Array | Kind::Bool | Kind::Null | Kind::Number | Kind::Text => {
+            Err(MessageError::NotAnObject)
+        }
+    }
 }
 
 fn text(value: Option<Json<'_>>) -> Option<JsonStr<'_>> {

@@ -24,19 +24,23 @@ pub enum Status {
 }
 
 impl Status {
+    const KNOWN: [Self; 8] = [
+        Self::Canceled,
+        Self::Failed,
+        Self::InProgress,
+        Self::Queued,
+        Self::Rejected,
+        Self::Removed,
+        Self::Succeeded,
+        Self::TimedOut,
+    ];
+
     /// Reads the service's spelling.
     pub fn parse(text: &str) -> Self {
-        match text {
-            "CANCELED" => Self::Canceled,
-            "FAILED" => Self::Failed,
-            "IN_PROGRESS" => Self::InProgress,
-            "QUEUED" => Self::Queued,
-            "REJECTED" => Self::Rejected,
-            "REMOVED" => Self::Removed,
-            "SUCCEEDED" => Self::Succeeded,
-            "TIMED_OUT" => Self::TimedOut,
-            _ => Self::Unknown,
-        }
+        Self::KNOWN
+            .into_iter()
+            .find(|known| known.as_str() == text)
+            .unwrap_or(Self::Unknown)
     }
 
     /// The service's spelling.

@@ -1,153 +1,157 @@
-//! Writes one JSON object into the caller's buffer, and counts on where the buffer ends.
+//! Writes a request into the caller's buffer, and counts on where the buffer ends.
+//!
+//! Every request ends with its token, so that every member before may bring the comma behind it.
 
+use core::mem;
+use core::num::NonZeroU16;
+use core::slice;
+
+use crate::division::divide;
 use crate::json::BufferTooSmall;
+use crate::names::ClientToken;
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-/// Digits of the longest number.
-const DIGITS_MAX: usize = 20;
+/// Bytes copied at once.
+const WORD: usize = 4;
+const TEN: NonZeroU16 = NonZeroU16::new(10).unwrap();
 
-pub(super) struct ObjectWriter<'a> {
-    buffer: &'a mut [u8],
-    len: usize,
-    /// Whether the next member is the first of its object.
-    first: bool,
+pub(super) struct RequestWriter<'a> {
+    /// The room behind what was written.
+    free: slice::IterMut<'a, u8>,
+    /// Bytes of the buffer at first.
+    given: usize,
+    /// Bytes written, and those that found no room.
+    needed: usize,
 }
 
-impl<'a> ObjectWriter<'a> {
+impl<'a> RequestWriter<'a> {
     pub(super) fn new(buffer: &'a mut [u8]) -> Self {
-        let mut writer = Self {
-            buffer,
-            len: 0,
-            first: true,
-        };
-        writer.raw(b"{");
-        writer
+        Self {
+            given: buffer.len(),
+            free: buffer.iter_mut(),
+            needed: 0,
+        }
     }
 
-    /// A string that may hold anything.
-    pub(super) fn text(&mut self, name: &str, value: &str) {
-        self.name(name);
-        self.quoted(value);
+    /// JSON as it stands: most of a request, and so copied word by word.
+    #[inline(never)]
+    pub(super) fn text(&mut self, text: &str) {
+        let mut free = mem::take(&mut self.free).into_slice();
+        let (words, rest) = text.as_bytes().as_chunks::<WORD>();
+        for word in words {
+            put(&mut free, word);
+        }
+        for &byte in rest {
+            put(&mut free, &[byte]);
+        }
+        self.free = free.iter_mut();
+        self.needed += text.len();
     }
 
-    /// A string that needs no escapes.
-    pub(super) fn word(&mut self, name: &str, value: &str) {
-        self.name(name);
-        self.raw(b"\"");
-        self.raw(value.as_bytes());
-        self.raw(b"\"");
+    #[inline(never)]
+    fn byte(&mut self, byte: u8) {
+        if let Some(place) = self.free.next() {
+            *place = byte;
+        }
+        self.needed += 1;
     }
 
-    pub(super) fn number(&mut self, name: &str, value: i64) {
-        self.name(name);
+    /// The end of a string, and a comma.
+    pub(super) fn end_string(&mut self) {
+        self.byte(b'"');
+        self.byte(b',');
+    }
+
+    /// A member, if it has a value, and a comma.
+    #[inline(never)]
+    pub(super) fn number(&mut self, name: &str, value: Option<i64>) {
+        let Some(value) = value else { return };
+        self.text(name);
         if value < 0 {
-            self.raw(b"-");
+            self.byte(b'-');
         }
-        let mut digits = [0; DIGITS_MAX];
-        let mut rest = value.unsigned_abs();
-        let mut start = digits.len();
-        for (index, digit) in digits.iter_mut().enumerate().rev() {
-            *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-            rest /= 10;
-            start = index;
-            if rest == 0 {
-                break;
-            }
+        self.digits(value.unsigned_abs());
+        self.byte(b',');
+    }
+
+    /// Calls itself for the digits before the last one, 19 times at most.
+    fn digits(&mut self, number: u64) {
+        let [mut last, ..] = number.to_le_bytes();
+        if number > 9 {
+            let (before, rest) = divide(number, TEN);
+            self.digits(before);
+            [last, ..] = rest.to_le_bytes();
         }
-        self.raw(digits.get(start..).unwrap_or_default());
+        self.byte(b'0' + last);
     }
 
-    pub(super) fn bool(&mut self, name: &str, value: bool) {
-        self.name(name);
-        self.raw(if value { b"true" } else { b"false" });
-    }
-
-    /// An object of strings.
-    pub(super) fn texts<'t>(
-        &mut self,
-        name: &str,
-        pairs: impl Iterator<Item = (&'t str, &'t str)>,
-    ) {
-        self.name(name);
-        self.raw(b"{");
-        self.first = true;
-        for (name, value) in pairs {
-            self.text(name, value);
-        }
-        self.raw(b"}");
-        self.first = false;
-    }
-
-    /// The length written.
-    pub(super) fn finish(mut self) -> Result<usize, BufferTooSmall> {
-        self.raw(b"}");
-        if self.len > self.buffer.len() {
-            return Err(BufferTooSmall {
-                needed: self.len,
-                given: self.buffer.len(),
-            });
-        }
-        Ok(self.len)
-    }
-
-    /// Names need no escapes: they are the protocol's, or keys of details.
-    fn name(&mut self, name: &str) {
-        self.raw(if self.first { b"\"" } else { b",\"" });
-        self.first = false;
-        self.raw(name.as_bytes());
-        self.raw(b"\":");
-    }
-
-    fn quoted(&mut self, text: &str) {
-        self.raw(b"\"");
-        let mut rest = text.as_bytes();
-        while let Some(at) = rest.iter().position(|&byte| needs_escape(byte)) {
-            let (plain, special) = rest.split_at_checked(at).unwrap_or_default();
-            self.raw(plain);
-            rest = match special.split_first() {
-                Some((&byte, rest)) => {
-                    self.escape(byte);
-                    rest
+    /// An object of strings, and a comma, from `key=value` lines: a key needs no escapes, a value holds no controls.
+    pub(super) fn strings(&mut self, lines: &str) {
+        let mut line = Line::First;
+        self.byte(b'{');
+        for &byte in lines.as_bytes() {
+            line = match (line, byte) {
+                (Line::Key, b'=') => {
+                    self.text("\":\"");
+                    Line::Value
                 }
-                None => special,
+                (Line::Value, b'\n') => {
+                    self.byte(b'"');
+                    Line::Next
+                }
+                (Line::First | Line::Next, _) => {
+                    self.text(if line == Line::First { "\"" } else { ",\"" });
+                    self.byte(byte);
+                    Line::Key
+                }
+                (Line::Key | Line::Value, _) => {
+                    if matches!(byte, b'"' | b'\\') {
+                        self.byte(b'\\');
+                    }
+                    self.byte(byte);
+                    line
+                }
             };
         }
-        self.raw(rest);
-        self.raw(b"\"");
+        self.text("},");
     }
 
-    fn escape(&mut self, byte: u8) {
-        match byte {
-            b'"' => self.raw(b"\\\""),
-            b'\\' => self.raw(b"\\\\"),
-            control => {
-                let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
-                self.raw(b"\\u00");
-                self.raw(&[digit(control >> 4), digit(control & 0xF)]);
-            }
-        }
-    }
-
-    // Called from everywhere: once is enough.
+    /// Ends the request with its token; the length written.
     #[inline(never)]
-    fn raw(&mut self, bytes: &[u8]) {
-        let end = self.len.saturating_add(bytes.len());
-        if let Some(place) = self.buffer.get_mut(self.len..end) {
-            // Not `copy_from_slice`: it would link a panic that cannot happen.
-            for (to, from) in place.iter_mut().zip(bytes) {
-                *to = *from;
-            }
+    pub(super) fn finish(mut self, token: &ClientToken) -> Result<usize, BufferTooSmall> {
+        self.text("\"clientToken\":\"");
+        self.text(token.as_str());
+        self.byte(b'"');
+        self.byte(b'}');
+        if self.needed > self.given {
+            return Err(BufferTooSmall {
+                needed: self.needed,
+                given: self.given,
+            });
         }
-        self.len = end;
+        Ok(self.needed)
     }
 }
 
-const fn needs_escape(byte: u8) -> bool {
-    matches!(byte, 0..0x20 | b'"' | b'\\')
+/// Writes `bytes` where there is room for all of them; if there is none, leaves no room for others.
+fn put<const N: usize>(free: &mut &mut [u8], bytes: &[u8; N]) {
+    if let Some((place, left)) = mem::take(free).split_first_chunk_mut() {
+        *place = *bytes;
+        *free = left;
+    }
+}
+
+/// Where in the lines of details the writer is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    First,
+    Key,
+    Next,
+    Value,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::format;
     use std::string::String;
     use std::vec::Vec;
 
@@ -155,33 +159,38 @@ mod tests {
 
     use super::*;
 
-    fn write(fill: impl FnOnce(&mut ObjectWriter<'_>)) -> String {
+    fn write(fill: impl FnOnce(&mut RequestWriter<'_>)) -> String {
         let mut buffer = std::vec![0; 4096];
-        let mut writer = ObjectWriter::new(&mut buffer);
+        let mut writer = RequestWriter::new(&mut buffer);
         fill(&mut writer);
-        let len = writer.finish().unwrap();
+        let len = writer.finish(&ClientToken::parse("t").unwrap()).unwrap();
         String::from_utf8(buffer[..len].to_vec()).unwrap()
     }
 
     #[test]
-    fn members_are_parted_by_commas_at_every_level() {
-        let text = write(|object| {
-            object.texts("none", core::iter::empty());
-            object.texts("some", [("a", "1"), ("b", "2")].into_iter());
-            object.bool("c", true);
+    fn strings_are_parted_by_commas() {
+        let text = write(|request| {
+            request.text("{\"none\":");
+            request.strings("");
+            request.text("\"some\":");
+            request.strings("a=1\nb=2=\n");
         });
-        assert_eq!(text, r#"{"none":{},"some":{"a":"1","b":"2"},"c":true}"#);
+        assert_eq!(
+            text,
+            r#"{"none":{},"some":{"a":"1","b":"2="},"clientToken":"t"}"#
+        );
     }
 
     #[test]
     fn a_buffer_that_is_too_small_is_told_how_much_is_needed() {
         let mut buffer = [0; 7];
-        let mut writer = ObjectWriter::new(&mut buffer);
-        writer.number("a", 12);
+        let mut writer = RequestWriter::new(&mut buffer);
+        writer.text("{");
+        writer.number("\"a\":", Some(12));
         assert_eq!(
-            writer.finish(),
+            writer.finish(&ClientToken::parse("t").unwrap()),
             Err(BufferTooSmall {
-                needed: 8,
+                needed: 26,
                 given: 7
             })
         );
@@ -190,31 +199,35 @@ mod tests {
     proptest! {
         #[test]
         fn serde_json_reads_back_what_we_wrote(
-            text: String,
             number: i64,
-            pairs in prop::collection::btree_map("[a-zA-Z0-9:_-]{1,9}", any::<String>(), 0..5),
+            pairs in prop::collection::btree_map("[a-zA-Z0-9:_-]{1,9}", "[^\\pC]{0,9}", 0..5),
         ) {
-            let written = write(|object| {
-                object.text("text", &text);
-                object.number("number", number);
-                object.texts("pairs", pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+            let lines: String = pairs.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+            let written = write(|request| {
+                request.text("{");
+                request.number("\"number\":", Some(number));
+                request.text("\"pairs\":");
+                request.strings(&lines);
             });
             let read: serde_json::Value = serde_json::from_str(&written).unwrap();
-            prop_assert_eq!(read, serde_json::json!({"text": text, "number": number, "pairs": pairs}));
+            prop_assert_eq!(
+                read,
+                serde_json::json!({"number": number, "pairs": pairs, "clientToken": "t"})
+            );
         }
     }
 
     #[test]
     fn the_extremes_of_a_number_are_written_whole() {
         let numbers: Vec<_> = [i64::MIN, 0, i64::MAX]
-            .map(|number| write(|object| object.number("n", number)))
+            .map(|number| write(|request| request.number("{\"n\":", Some(number))))
             .into();
         assert_eq!(
             numbers,
             [
-                r#"{"n":-9223372036854775808}"#,
-                r#"{"n":0}"#,
-                r#"{"n":9223372036854775807}"#
+                r#"{"n":-9223372036854775808,"clientToken":"t"}"#,
+                r#"{"n":0,"clientToken":"t"}"#,
+                r#"{"n":9223372036854775807,"clientToken":"t"}"#
             ]
         );
     }

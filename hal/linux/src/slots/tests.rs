@@ -335,3 +335,16 @@ async fn a_write_that_was_given_up_lands_before_the_next_image_begins() {
         assert!(device.spare() == second);
     }
 }
+
+#[test]
+fn what_the_kernel_said_is_the_source_of_an_error() {
+    let error = SlotsError::Io {
+        operation: "write",
+        path: "slot-b".into(),
+        cause: io::ErrorKind::StorageFull.into(),
+    };
+
+    let cause = core::error::Error::source(&error).and_then(|source| source.downcast_ref());
+
+    assert_eq!(cause.map(io::Error::kind), Some(io::ErrorKind::StorageFull));
+}

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// Between two bytes of [`Step::Trickle`]: often enough for no single read to take too long.
@@ -171,7 +172,9 @@ async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(
             Step::Trickle => loop {
                 stream.write_all(b" ").await.ok()?;
                 stream.flush().await.ok()?;
-                crate::timer::wait(TRICKLE_EVERY).await;
+                if timeout(TRICKLE_EVERY, stream.read_u8()).await.is_ok() {
+                    return None;
+                }
             },
         }
     }

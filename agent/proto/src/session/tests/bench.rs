@@ -48,6 +48,8 @@ pub(super) struct Bench<const N: usize> {
     pub(super) disk: Option<Vec<u8>>,
     /// Saves fail.
     pub(super) disk_fails: bool,
+    /// The agent dies at that save, counted from here; with the record durable or not.
+    pub(super) dies_at_save: Option<(usize, bool)>,
     /// What handlers prepared cannot be taken back.
     pub(super) withdrawals_fail: bool,
     pub(super) done: Vec<Done>,
@@ -109,6 +111,7 @@ impl<const N: usize> Bench<N> {
             linked: false,
             disk: None,
             disk_fails: false,
+            dies_at_save: None,
             withdrawals_fail: false,
             done: Vec::new(),
             events: Vec::new(),
@@ -224,13 +227,17 @@ impl<const N: usize> Bench<N> {
 
     /// The agent dies and starts again with what is durable.
     pub(super) fn restart(&mut self) {
+        self.start_anew();
+        self.run();
+    }
+
+    fn start_anew(&mut self) {
         self.linked = false;
         self.inbox.clear();
         self.running = [false; N];
         self.settings.seed += 1;
         self.session =
             Session::new(self.at(), self.settings.clone(), self.disk.as_deref()).unwrap();
-        self.run();
     }
 
     /// The device dies and boots again.
@@ -379,6 +386,17 @@ impl<const N: usize> Bench<N> {
         let mut buffer = vec![0; Session::<N, D>::RECORD_LEN_MAX];
         let len = self.session.record(&mut buffer).unwrap();
         buffer.truncate(len);
+        match &mut self.dies_at_save {
+            Some((0, durable)) => {
+                if *durable {
+                    self.disk = Some(buffer);
+                }
+                self.dies_at_save = None;
+                return self.start_anew();
+            }
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
         self.disk = Some(buffer);
         self.session.handle(self.at(), Input::Saved(generation));
     }
