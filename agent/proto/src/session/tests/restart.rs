@@ -643,3 +643,58 @@ fn a_roll_back_for_a_cancelled_job_whose_image_is_confirmed_forgets_the_job() {
     assert!(bench.did(&Done::Release(0)));
     assert!(!bench.running[0]);
 }
+
+#[test]
+fn a_reboot_whose_announcement_says_that_the_job_has_ended_leaves_nothing_for_the_next_boot() {
+    for end in ["CANCELED", "TIMED_OUT"] {
+        let mut bench = armed();
+        bench.fault("/update", Fault::RefuseWith("InvalidStateTransition", end));
+        bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+        assert!(bench.did(&Done::Withdraw(0, b"marked".to_vec())), "{end}");
+        assert!(!bench.did(&Done::Reboot(0)), "{end}");
+    }
+}
+
+#[test]
+fn a_handler_that_asks_for_a_reboot_after_its_cancel_leaves_nothing_for_the_next_boot() {
+    let mut bench = Bench::<1>::running("job");
+    bench.obedient = false;
+    bench.set("job", "CANCELED");
+    bench.handle(Input::HandlerState(Lane(0), b"marked"));
+    bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+    assert!(bench.did(&Done::Withdraw(0, b"marked".to_vec())));
+    assert!(!bench.did(&Done::Reboot(0)));
+}
+
+#[test]
+fn a_job_given_up_for_its_crashes_leaves_nothing_for_the_next_boot() {
+    let mut bench = armed();
+    for _ in 0..20 {
+        bench.restart();
+        bench.link_up();
+    }
+    assert_eq!(bench.detail("job", "reason"), "crash_loop");
+    assert!(bench.did(&Done::Withdraw(0, b"marked".to_vec())));
+}
+
+#[test]
+fn a_job_that_a_restart_moved_to_another_lane_leaves_nothing_for_the_next_boot() {
+    let mut bench = Bench::<3>::new();
+    for job in ["one", "two", "three"] {
+        bench.service.queue(job);
+    }
+    bench.link_up();
+    bench.handle(Input::HandlerState(Lane(2), b"marked"));
+    for lane in [0, 1] {
+        bench.succeed(lane);
+    }
+    bench.service.set("three", "CANCELED");
+    let mut settings = bench.settings.clone();
+    settings.seed += 1;
+    let mut fewer = Bench::<1>::with(settings);
+    fewer.service = bench.service;
+    fewer.disk = bench.disk;
+    fewer.restart();
+    fewer.link_up();
+    assert!(fewer.did(&Done::Withdraw(0, b"marked".to_vec())));
+}
