@@ -7,6 +7,7 @@
 //! input reaches it.
 
 mod execute;
+mod power;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,7 @@ use iot_jobs_proto::backoff::SplitMix64;
 use iot_jobs_proto::session::{Input, Lane};
 use iot_jobs_proto::time::Instant;
 
-use self::execute::Power;
+use self::power::Power;
 use crate::dispatch::Dispatch;
 use crate::link::{Link, LinkEvent};
 use crate::run::{DETAILS_LEN, Want};
