@@ -287,6 +287,22 @@ fn every_read_of_a_document_makes_fresh_urls() {
 }
 
 #[test]
+fn the_refusal_of_the_longest_request_is_one_that_mqtt_carries() {
+    const PAYLOAD_LIMIT: usize = 128 * 1024;
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    let many: serde_json::Map<_, _> = (0..10_000).map(|n| (n.to_string(), json!([]))).collect();
+    let long = json!({"\u{1}".repeat(10_000): ["\u{1}".repeat(10_000)]});
+    for details in [Value::Object(many), long] {
+        let body = json!({"status": "FAILED", "statusDetails": details});
+        assert!(body.to_string().len() <= PAYLOAD_LIMIT);
+        let answer = bench.ask("J/update", &body);
+        assert_eq!(answer["code"], "InvalidRequest");
+        assert!(answer.to_string().len() <= PAYLOAD_LIMIT);
+    }
+}
+
+#[test]
 fn a_client_token_is_echoed_as_it_came() {
     let bench = Bench::at(NOON);
     for token in ["", "ü \"quoted\" \\ \u{1f680}", &"t".repeat(4096)] {
