@@ -48,13 +48,14 @@ pub(super) fn of(request: &Request<Body>) -> (Plane, Option<String>) {
         .headers()
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    let credential = header
-        .and_then(in_header)
-        .or_else(|| in_query(request.uri().query()?));
+    let query = request.uri().query().unwrap_or_default();
+    let is_presigned = is_presigned(query);
+    // A presigned query says more than a header that does not belong there; S3 has its own way to refuse it.
+    let header = header.filter(|_| !is_presigned);
+    let credential = in_query(query).or_else(|| in_header(header?));
     let Some((region, service)) = credential.as_deref().and_then(parse) else {
         let first = path.split('/').nth(1).unwrap_or_default();
         // S3 has unsigned requests, older signatures, and its own way to refuse them.
-        let is_presigned = request.uri().query().is_some_and(is_presigned);
         let plane = if IOT_PATHS.contains(&first) && !is_presigned {
             Plane::Unsigned
         } else {
@@ -151,6 +152,15 @@ mod tests {
             unsigned(uri),
             (Plane::Artifacts, Some("us-east-1".to_owned()))
         );
+    }
+
+    #[test]
+    fn a_presigned_query_goes_to_s3_whatever_the_header_says() {
+        for query in ["AWSAccessKeyId=k", "X-Amz-Algorithm=AWS4-HMAC-SHA256"] {
+            let credential = "k/20261021/eu-west-1/iot/aws4_request";
+            let (plane, _) = signed(&format!("/b/k?{query}"), credential);
+            assert_eq!(plane, Plane::Artifacts, "{query}");
+        }
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub enum S3Error {
     /// DeleteBucket for a bucket that holds objects.
     #[error("The bucket you tried to delete is not empty")]
     BucketNotEmpty,
+    /// The client showed a certificate to a presigned URL. S3 asks for none; the local service refuses it so that
+    /// no device gets used to giving its identity away.
+    #[error("A presigned URL is asked for without a client certificate")]
+    ClientCertificateShown,
     /// The object, or what all objects hold together, exceeds a limit.
     #[error("Your proposed upload exceeds the maximum allowed size of {limit} bytes")]
     EntityTooLarge {
@@ -96,6 +100,11 @@ pub enum S3Error {
         /// The header or parameter.
         what: String,
     },
+    /// The request is signed in its query, and carries an `Authorization` header as well.
+    #[error(
+        "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified"
+    )]
+    OneAuthMechanism,
     /// `If-Match` or `If-Unmodified-Since` does not hold.
     #[error("At least one of the pre-conditions you specified did not hold")]
     PreconditionFailed,
@@ -125,6 +134,7 @@ impl S3Error {
     fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::AccessDenied
+            | Self::ClientCertificateShown
             | Self::Presign(PresignError::Expired | PresignError::NotYetValid) => {
                 (StatusCode::FORBIDDEN, "AccessDenied")
             }
@@ -135,7 +145,9 @@ impl S3Error {
             Self::Fault { status } => (*status, "SlowDown"),
             Self::IncompleteBody => (StatusCode::BAD_REQUEST, "IncompleteBody"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
-            Self::InvalidArgument { .. } => (StatusCode::BAD_REQUEST, "InvalidArgument"),
+            Self::InvalidArgument { .. } | Self::OneAuthMechanism => {
+                (StatusCode::BAD_REQUEST, "InvalidArgument")
+            }
             Self::InvalidBucketName => (StatusCode::BAD_REQUEST, "InvalidBucketName"),
             Self::InvalidPart => (StatusCode::BAD_REQUEST, "InvalidPart"),
             Self::InvalidRange { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange"),

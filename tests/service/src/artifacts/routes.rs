@@ -13,6 +13,7 @@ use super::presign::{SignedRequest, is_presigned, verify};
 use super::reply::{document, status, stored, text};
 use super::xml::{NAMESPACE, Writer};
 use super::{Artifacts, Inner, S3Error, list, upload};
+use crate::http::ShownCertificate;
 use crate::model::time::Timestamp;
 
 /// The XML that a client may send: a list of parts is the longest.
@@ -226,9 +227,18 @@ impl Inner {
 }
 
 /// Whether the request may be answered at all: presigned queries are verified, signed headers believed.
+///
+/// Only one of them is taken, as S3 does: a device that gives its own credentials to whatever host a URL names
+/// must fail here.
 fn authorize(head: &request::Parts, now: u64) -> Result<(), S3Error> {
     let query = head.uri.query().unwrap_or_default();
     if is_presigned(query) {
+        if head.headers.contains_key(AUTHORIZATION) {
+            return Err(S3Error::OneAuthMechanism);
+        }
+        if head.extensions.get::<ShownCertificate>().is_some() {
+            return Err(S3Error::ClientCertificateShown);
+        }
         let header = |name: &str| text(&head.headers, name).map(str::to_owned);
         let host = text(&head.headers, HOST.as_str()).unwrap_or_default();
         let (method, path) = (head.method.as_str(), head.uri.path());

@@ -5,11 +5,13 @@ use axum::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, IF_RANGE,
     LAST_MODIFIED, RANGE,
 };
+use axum::http::request::Builder;
 use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tempfile::TempDir;
 
 use super::*;
+use crate::http::ShownCertificate;
 
 const NOW: Timestamp = Timestamp::from_secs(1_792_567_680);
 const CONTENT: &[u8] = b"0123456789";
@@ -79,6 +81,15 @@ impl Client {
 
     /// Downloads the image as a device does.
     async fn download(&self, now: Timestamp) -> Response<Body> {
+        self.download_with(now, |request| request).await
+    }
+
+    /// Downloads the image as a device does that adds something to its request.
+    async fn download_with(
+        &self,
+        now: Timestamp,
+        add: impl FnOnce(Builder) -> Builder,
+    ) -> Response<Body> {
         let url = self.artifacts.presign(
             Access::Read,
             "firmware",
@@ -87,11 +98,8 @@ impl Client {
             now,
         );
         let uri = url.reveal().strip_prefix("https://localhost:9443").unwrap();
-        let request = Request::builder()
-            .uri(uri)
-            .header(HOST, "localhost:9443")
-            .body(Body::empty())
-            .unwrap();
+        let request = Request::builder().uri(uri).header(HOST, "localhost:9443");
+        let request = add(request).body(Body::empty()).unwrap();
         self.artifacts.answer(request, NOW).await
     }
 }
@@ -484,4 +492,25 @@ async fn a_job_document_is_read_up_to_its_limit() {
         artifacts.read(&read("no", "image"), 4).await,
         Err(SourceError::BucketNotFound)
     );
+}
+
+#[tokio::test]
+async fn a_presigned_download_takes_no_second_credential() {
+    let client = Client::new().await;
+    for credential in ["Bearer token", "AWS4-HMAC-SHA256 …"] {
+        let response = client
+            .download_with(NOW, |request| request.header(AUTHORIZATION, credential))
+            .await;
+        assert_eq!(refusal(response).await, refused(400, "InvalidArgument"));
+    }
+}
+
+#[tokio::test]
+async fn a_presigned_download_with_a_client_certificate_is_refused() {
+    let client = Client::new().await;
+    let thing = Some("gw-1".to_owned());
+    let response = client
+        .download_with(NOW, |request| request.extension(ShownCertificate { thing }))
+        .await;
+    assert_eq!(refusal(response).await, refused(403, "AccessDenied"));
 }
