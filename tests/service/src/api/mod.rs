@@ -2,8 +2,8 @@
 //! `/_local`, the service's own.
 //!
 //! All share one port, and the first two share paths as well, so the service name in the SigV4
-//! credential decides which plane a request is for. Signatures are not verified. Requests are turned
-//! into the model's and its answers into JSON; what is allowed is the model's to say, never decided
+//! credential decides which plane a request is for. Signatures are not verified. A device that shows its
+//! certificate needs no signature for the jobs of its own thing. Requests are turned into the model's and its answers into JSON; what is allowed is the model's to say, never decided
 //! here.
 //!
 //! # `/_local`
@@ -132,6 +132,7 @@ impl Api {
             }
             Plane::Control => route(self.control, request).await,
             Plane::Data => route(self.data, request).await,
+            Plane::Foreign => ApiError::foreign_thing().into_response(),
             Plane::Local => route(self.local, request).await,
             Plane::Unknown { service } => ApiError::unknown_service(&service).into_response(),
             Plane::Unsigned => ApiError::unsigned().into_response(),
