@@ -509,3 +509,20 @@ async fn a_device_reaches_the_jobs_of_its_thing_with_its_certificate_alone() {
         );
     }
 }
+
+#[tokio::test]
+async fn next_may_be_written_with_and_without_an_escape() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/J", job()).await.ok();
+    for next in ["$next", "%24next"] {
+        let line = format!("GET /things/gw-1/jobs/{next}");
+        let described = client.data(&line, json!({})).await.ok();
+        assert_eq!(described["execution"]["jobId"], "J");
+        let line = format!("PUT /things/gw-1/jobs/{next}");
+        let started = client.data(&line, json!({})).await.ok();
+        assert_eq!(started["execution"]["jobId"], "J");
+        let line = format!("POST /things/gw-1/jobs/{next}");
+        let updated = client.data(&line, json!({"status": "SUCCEEDED"})).await;
+        assert_eq!(updated.refused(), refusal(400, "InvalidRequestException"));
+    }
+}
