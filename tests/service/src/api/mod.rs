@@ -16,8 +16,10 @@
 //! | `POST /_local/things/THING/certificate` | `certificatePem`, `privateKey`, `caPem`, `endpoint`, `port` |
 //! | `GET /_local/clock` | `{"now": SECONDS}` |
 //! | `POST /_local/clock` `{"advance": SECONDS, "frozen": BOOL}` | steps the clock; stops it or lets it run |
-//! | `GET /_local/faults` | the faults to come, see [`crate::artifacts::Faults`] |
+//! | `GET /_local/faults` | the faults to come, see [`crate::artifacts::Faults`] and [`crate::device::faults::DeviceFaults`] |
 //! | `POST /_local/faults` | replaces them |
+//! | `GET /_local/knobs` | `strictStatusDetails` and `notifyNextPerNamespace`, see [`crate::model::Knobs`] |
+//! | `POST /_local/knobs` | sets those that it names |
 //! | `POST /_local/reset` | forgets things, jobs, buckets and faults; certificates and clock stay |
 
 mod control;

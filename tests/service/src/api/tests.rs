@@ -526,3 +526,48 @@ async fn next_may_be_written_with_and_without_an_escape() {
         assert_eq!(updated.refused(), refusal(400, "InvalidRequestException"));
     }
 }
+
+#[tokio::test]
+async fn faults_of_devices_are_planned_beside_those_of_downloads_and_go_with_a_reset() {
+    let client = Client::new().await;
+    let faults = json!({
+        "nextRequests": [{"operation": "start-next", "drop": true}],
+        "nextNotifications": [{"kind": "notify", "duplicate": true}],
+        "nextDownloads": [{"status": 503}],
+    });
+    let planned = client.local("POST /_local/faults", faults).await.ok();
+    assert_eq!(planned["nextRequests"][0]["operation"], "start-next");
+    assert_eq!(planned["nextNotifications"][0]["kind"], "notify");
+    assert_eq!(planned["nextDownloads"][0]["status"], 503);
+
+    for wrong in [
+        json!({"nextRequests": [{"operation": "get"}]}),
+        json!({"nextRequests": [{"code": "VersionMismatch"}]}),
+        json!({"nextRequests": [{"hideNext": 86_401}]}),
+        json!({"someRequests": []}),
+    ] {
+        let refused = client.local("POST /_local/faults", wrong).await.refused();
+        assert_eq!(refused, refusal(400, "InvalidRequestException"));
+    }
+    let kept = client.local("GET /_local/faults", json!({})).await.ok();
+    assert_eq!(kept, planned);
+
+    client.local("POST /_local/reset", json!({})).await.ok();
+    let forgotten = client.local("GET /_local/faults", json!({})).await.ok();
+    assert_eq!(forgotten["nextRequests"], json!([]));
+}
+
+#[tokio::test]
+async fn a_knob_is_set_while_the_service_runs_and_the_others_stay() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/J", job()).await.ok();
+    let strict = json!({"strictStatusDetails": true});
+    let knobs = client.local("POST /_local/knobs", strict).await.ok();
+    assert_eq!(
+        knobs,
+        json!({"strictStatusDetails": true, "notifyNextPerNamespace": false})
+    );
+    let body = json!({"status": "IN_PROGRESS", "statusDetails": {"n": 1}});
+    let update = client.data("POST /things/gw-1/jobs/J", body).await;
+    assert_eq!(update.refused(), refusal(400, "InvalidRequestException"));
+}
