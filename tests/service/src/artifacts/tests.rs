@@ -514,3 +514,15 @@ async fn a_presigned_download_with_a_client_certificate_is_refused() {
         .await;
     assert_eq!(refusal(response).await, refused(403, "AccessDenied"));
 }
+
+#[tokio::test]
+async fn every_url_is_another_one_even_within_a_second() {
+    let client = Client::new().await;
+    let issue = || {
+        let life = Duration::from_secs(60);
+        let artifacts = &client.artifacts;
+        artifacts.presign(Access::Read, "firmware", "image", life, NOW)
+    };
+    assert_ne!(issue().reveal(), issue().reveal());
+    assert_eq!(client.download(NOW).await.status(), StatusCode::OK);
+}
