@@ -62,7 +62,7 @@ The service's own paths:
   GET  /_local/knobs                    choices where AWS is unknown or tests want more
   POST /_local/knobs                    {\"strictStatusDetails\": true|false,
                                          \"notifyNextPerNamespace\": true|false}
-  POST /_local/reset                    forget things, jobs, buckets and faults
+  POST /_local/reset                    forget things, jobs, buckets, faults and messages
 ";
 
 /// What the user asked for.

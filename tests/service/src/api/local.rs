@@ -65,6 +65,7 @@ async fn reset(State(service): Service) -> Answer<Empty> {
     service.shared.with(|model, _| model.reset());
     service.artifacts.reset();
     service.shared.set_faults(DeviceFaults::default());
+    service.broker.forget_messages();
     tracing::info!("forgot things, jobs and artifacts");
     Answer(Empty {})
 }

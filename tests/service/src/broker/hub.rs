@@ -191,6 +191,13 @@ impl Hub {
         }
     }
 
+    /// Forgets the messages that wait for any client; sessions and subscriptions stay.
+    pub(super) fn forget_messages(&mut self) {
+        self.sessions
+            .values_mut()
+            .for_each(Session::forget_messages);
+    }
+
     /// Why the connection has to close, if it has to.
     pub(super) fn closing(&self, connection: &ConnectionId) -> Option<Close> {
         self.connections.get(connection)?.closing
@@ -514,6 +521,26 @@ mod tests {
         let second = admit(&mut hub, now + HOUR / 2, "pump", Version::V5, HOUR);
 
         assert!(second.session_present);
+        assert!(hub.take(now, &second.connection, true).is_some());
+    }
+
+    #[test]
+    fn messages_are_forgotten_and_subscriptions_stay() {
+        let now = Instant::now();
+        let mut hub = Hub::default();
+        let first = admit(&mut hub, now, "pump", Version::V5, HOUR);
+        subscribe(&mut hub, &first.connection, NOTIFY);
+        publish(&mut hub, now, NOTIFY);
+        let delivery = hub.take(now, &first.connection, true).unwrap();
+        hub.sent(&first.connection, 1, delivery);
+        hub.leave(now, &first.connection);
+        publish(&mut hub, now, NOTIFY);
+
+        hub.forget_messages();
+
+        let second = admit(&mut hub, now, "pump", Version::V5, HOUR);
+        assert!(hub.take(now, &second.connection, true).is_none());
+        publish(&mut hub, now, NOTIFY);
         assert!(hub.take(now, &second.connection, true).is_some());
     }
 

@@ -170,6 +170,16 @@ impl Broker {
         }
     }
 
+    /// Forgets the messages that wait for clients of the embedded broker; their sessions stay.
+    ///
+    /// What an outside broker keeps is its own.
+    pub fn forget_messages(&self) {
+        match &self.0 {
+            Kind::Embedded(embedded) => embedded.hub.lock().forget_messages(),
+            Kind::Outside(_) => {}
+        }
+    }
+
     /// Ends one connection of the embedded broker.
     pub fn disconnect(&self, connection: &ConnectionId) {
         match &self.0 {

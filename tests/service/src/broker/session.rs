@@ -152,6 +152,12 @@ impl Session {
         self.waiting.pop_front()
     }
 
+    /// Forgets what the client has not taken or acknowledged.
+    pub(super) fn forget_messages(&mut self) {
+        self.waiting.clear();
+        self.in_flight.clear();
+    }
+
     /// Holds a QoS 1 message until the client acknowledges it.
     pub(super) fn sent(&mut self, packet_id: u16, delivery: Delivery) {
         self.in_flight.push_back((packet_id, delivery));
