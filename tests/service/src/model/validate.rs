@@ -20,7 +20,7 @@ pub(super) struct Text {
     pub(super) pattern: Option<Pattern>,
 }
 
-/// One or more characters of a set.
+/// One or more characters of a set; or any number of them, if it is printed with a star.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pattern {
     /// The pattern as AWS prints it.
@@ -51,7 +51,7 @@ impl Text {
             ));
         }
         if let Some(Pattern { printed, allows }) = self.pattern
-            && (value.is_empty() || !value.chars().all(allows))
+            && (value.is_empty() && !printed.ends_with('*') || !value.chars().all(allows))
         {
             rules.push(format!(
                 "Member must satisfy regular expression pattern: {printed}"
