@@ -116,7 +116,7 @@ pub enum S3Error {
         "Your socket connection to the server was not read from or written to within the timeout period."
     )]
     RequestTimeout,
-    /// More buckets, objects or uploads than the local service keeps.
+    /// More objects or parts than the local service keeps, where S3 has no limit that is as low.
     #[error("You have attempted to create more {what} than allowed: {limit}")]
     TooMany {
         /// What there are too many of.
@@ -124,6 +124,9 @@ pub enum S3Error {
         /// How many are allowed.
         limit: usize,
     },
+    /// More buckets than the local service keeps.
+    #[error("You have attempted to create more buckets than allowed")]
+    TooManyBuckets,
     /// The content differs from the digest that the request is signed with.
     #[error("The provided 'x-amz-content-sha256' header does not match what was computed.")]
     XAmzContentSha256Mismatch,
@@ -148,6 +151,7 @@ impl S3Error {
             Self::InvalidArgument { .. } | Self::OneAuthMechanism => {
                 (StatusCode::BAD_REQUEST, "InvalidArgument")
             }
+            Self::TooMany { .. } => (StatusCode::BAD_REQUEST, "InvalidRequest"),
             Self::InvalidBucketName => (StatusCode::BAD_REQUEST, "InvalidBucketName"),
             Self::InvalidPart => (StatusCode::BAD_REQUEST, "InvalidPart"),
             Self::InvalidRange { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange"),
@@ -170,7 +174,7 @@ impl S3Error {
                 (StatusCode::FORBIDDEN, "InvalidAccessKeyId")
             }
             Self::RequestTimeout => (StatusCode::BAD_REQUEST, "RequestTimeout"),
-            Self::TooMany { .. } => (StatusCode::BAD_REQUEST, "TooManyBuckets"),
+            Self::TooManyBuckets => (StatusCode::BAD_REQUEST, "TooManyBuckets"),
             Self::XAmzContentSha256Mismatch => {
                 (StatusCode::BAD_REQUEST, "XAmzContentSHA256Mismatch")
             }

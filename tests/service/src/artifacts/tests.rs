@@ -526,3 +526,23 @@ async fn every_url_is_another_one_even_within_a_second() {
     assert_ne!(issue().reveal(), issue().reveal());
     assert_eq!(client.download(NOW).await.status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn an_abandoned_upload_makes_room_for_a_new_one_the_oldest_first() {
+    let client = Client::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..=store::MAX_UPLOADS {
+        let begun = client.send(Method::POST, "/firmware/big?uploads", &[], "");
+        let begun = text(begun.await).await;
+        ids.extend(xml::elements(&begun, "UploadId").next().map(str::to_owned));
+    }
+    let part = async |id: &str| {
+        let uri = format!("/firmware/big?partNumber=1&uploadId={id}");
+        client.put(&uri, &[], CONTENT).await
+    };
+    let oldest = part(&ids[0]).await;
+    assert_eq!(refusal(oldest).await, refused(404, "NoSuchUpload"));
+    for id in [&ids[1], &ids[store::MAX_UPLOADS]] {
+        assert_eq!(part(id).await.status(), StatusCode::OK);
+    }
+}
