@@ -144,7 +144,9 @@ impl Store {
             return Err(S3Error::BucketNotEmpty);
         }
         index.buckets.remove(name);
-        index.uploads.retain(|_, upload| upload.bucket != name);
+        let Index { uploads, begun, .. } = &mut *index;
+        uploads.retain(|_, upload| upload.bucket != name);
+        begun.retain(|id| uploads.contains_key(id));
         Ok(())
     }
 

@@ -546,3 +546,56 @@ async fn an_abandoned_upload_makes_room_for_a_new_one_the_oldest_first() {
         assert_eq!(part(id).await.status(), StatusCode::OK);
     }
 }
+
+#[tokio::test]
+async fn objects_are_deleted_together_whether_they_exist_or_not() {
+    let client = Client::new().await;
+    client.put("/firmware/a%26b", &[], CONTENT).await;
+    let delete = async |body: &'static str| {
+        let answer = client.send(Method::POST, "/firmware?delete", &[], body);
+        answer.await
+    };
+    let named =
+        "<Delete><Object><Key>a&amp;b</Key></Object><Object><Key>no</Key></Object></Delete>";
+    let deleted = text(delete(named).await).await;
+    let keys: Vec<_> = xml::elements(&deleted, "Key").collect();
+    assert_eq!(keys, ["a&amp;b", "no"]);
+    let gone = client.get("/firmware/a%26b", &[]).await;
+    assert_eq!(refusal(gone).await, refused(404, "NoSuchKey"));
+    let kept = client.get("/firmware/image", &[]).await;
+    assert_eq!(kept.status(), StatusCode::OK);
+
+    let quiet = "<Delete><Quiet>true</Quiet><Object><Key>image</Key></Object></Delete>";
+    let deleted = text(delete(quiet).await).await;
+    assert_eq!(xml::elements(&deleted, "Key").next(), None);
+    let gone = client.get("/firmware/image", &[]).await;
+    assert_eq!(refusal(gone).await, refused(404, "NoSuchKey"));
+
+    let nothing = delete("<Delete></Delete>").await;
+    assert_eq!(refusal(nothing).await, refused(400, "MalformedXML"));
+}
+
+#[tokio::test]
+async fn the_uploads_of_a_deleted_bucket_are_not_the_oldest_any_more() {
+    let client = Client::new().await;
+    for bucket in ["first", "second"] {
+        let uri = format!("/{bucket}");
+        client.send(Method::PUT, &uri, &[], "").await;
+        let mut ids = Vec::new();
+        for _ in 0..=store::MAX_UPLOADS {
+            let uri = format!("/{bucket}/big?uploads");
+            let begun = text(client.send(Method::POST, &uri, &[], "").await).await;
+            ids.extend(xml::elements(&begun, "UploadId").next().map(str::to_owned));
+        }
+        let uri = format!("/{bucket}/big?partNumber=1&uploadId={}", ids[0]);
+        let part = client.put(&uri, &[], CONTENT).await;
+        assert_eq!(
+            refusal(part).await,
+            refused(404, "NoSuchUpload"),
+            "{bucket}"
+        );
+        client
+            .send(Method::DELETE, &format!("/{bucket}"), &[], "")
+            .await;
+    }
+}
