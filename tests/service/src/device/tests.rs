@@ -313,7 +313,7 @@ fn the_refusal_of_the_longest_request_is_one_that_mqtt_carries() {
     let bench = Bench::at(NOON);
     bench.create(&json!({"jobId": "J"}));
     let many: serde_json::Map<_, _> = (0..10_000).map(|n| (n.to_string(), json!([]))).collect();
-    let long = json!({"\u{1}".repeat(10_000): ["\u{1}".repeat(10_000)]});
+    let long = json!({"\u{1}".repeat(10_000): "\u{1}".repeat(10_000)});
     for details in [Value::Object(many), long] {
         let body = json!({"status": "FAILED", "statusDetails": details});
         assert!(body.to_string().len() <= PAYLOAD_LIMIT);
