@@ -12,11 +12,12 @@ use iot_jobs_hal_linux::bootloader::{
 use iot_jobs_hal_linux::clock::BootClock;
 use iot_jobs_hal_linux::program::Program;
 use iot_jobs_hal_linux::reboot::RebootCommand;
+use iot_jobs_hal_linux::slots::SlotsError;
 use iot_jobs_hal_linux::store::{StateDirectory, StoreError};
 use iot_jobs_proto::backoff::SplitMix64;
 use iot_jobs_proto::names::Namespace;
 use iot_jobs_proto::record::RecordError;
-use iot_jobs_proto::session::Settings;
+use iot_jobs_proto::session::{Input, Lane, Settings};
 use iot_jobs_proto::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, Notify};
@@ -30,7 +31,7 @@ use crate::fetch::Fetcher;
 use crate::journal;
 use crate::link::Link;
 use crate::lock::Lock;
-use crate::seat::{Bench, Core, Seat, record_key};
+use crate::seat::{self, Bench, Core, Seat, record_key};
 use crate::status::{self, LinkStatus, SlotsStatus, Status};
 use crate::systemd::Systemd;
 
@@ -69,10 +70,10 @@ pub(crate) async fn driver(config: Config) -> Result<Driver, StartError> {
     let mut store = StateDirectory::open(&config.state_directory).map_err(state_error)?;
     let mut slots = slots(&config, clock.boot())?;
     let slots_status = match &mut slots {
-        Some(slots) => SlotsStatus::read(slots).await,
+        Some(slots) => Some(SlotsStatus::read(slots).await),
         None => None,
     };
-    let trial = slots_status.as_ref().is_some_and(SlotsStatus::is_trial);
+    let trial = matches!(&slots_status, Some(Ok(status)) if status.is_trial());
 
     let now = Instant::from_millis(clock.now_millis());
     let mut seats = Vec::new();
@@ -86,6 +87,13 @@ pub(crate) async fn driver(config: Config) -> Result<Driver, StartError> {
             timing: config.jobs.timing,
         };
         seats.push(seat(namespace, now, settings, &mut store).await?);
+    }
+    let slots_status = slots_status
+        .map(|read| known(read, &seats))
+        .transpose()?
+        .flatten();
+    if let Some(status) = slots_status.as_ref().filter(|_| trial) {
+        assign_trial(&mut seats, now, &status.running);
     }
 
     let status = Rc::new(RefCell::new(first_status(&config, slots_status)));
@@ -108,6 +116,42 @@ pub(crate) async fn driver(config: Config) -> Result<Driver, StartError> {
         end: None,
         power: None,
     })
+}
+
+/// What the bootloader is at, if it says so. Without an answer it is not known whether an execution of an earlier run has an image on
+/// trial, and who must roll back an image must not take it for confirmed. Without such an execution the answer can wait until a
+/// firmware job needs it; that job fails with the reason otherwise.
+fn known(
+    read: Result<SlotsStatus, SlotsError>,
+    seats: &[Seat],
+) -> Result<Option<SlotsStatus>, StartError> {
+    match read {
+        Ok(status) => Ok(Some(status)),
+        Err(error) if seats.iter().any(Seat::has_prepared) => Err(StartError::Bootloader(error)),
+        Err(error) => {
+            tracing::error!(%error, "cannot ask the bootloader");
+            Ok(None)
+        }
+    }
+}
+
+/// Tells the sessions whose image is on trial, when the executions' blobs say so: that of another one must neither end nor confirm
+/// with them.
+fn assign_trial(seats: &mut [Seat], now: Instant, running: &str) {
+    let owns = |seat: &Seat, lane: Lane| {
+        iot_jobs_handler_firmware::prepared(seat.session.handler_state(lane))
+            .is_some_and(|slot| slot.as_str() == running)
+    };
+    let others =
+        |seat: &Seat| -> Vec<Lane> { seat::lanes().filter(|lane| !owns(seat, *lane)).collect() };
+    if seats.iter().all(|seat| others(seat).len() == seat::LANES) {
+        return;
+    }
+    for seat in seats {
+        for lane in others(seat) {
+            seat.session.handle(now, Input::TrialOver(lane));
+        }
+    }
 }
 
 /// Opens a namespace's session with what the last run saved. A record that cannot be read is put aside: the service still has

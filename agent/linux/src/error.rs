@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use iot_jobs_hal_linux::slots::SlotsError;
+
 /// The agent restarts because a handler asked for it; `Restart=always` starts it again.
 pub(crate) const EXIT_RESTART: u8 = 81;
 
@@ -28,6 +30,11 @@ const EX_CONFIG: u8 = 78;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
+    /// The bootloader does not say whether an execution that goes on has its image on trial.
+    #[error(
+        "cannot learn whether the running image is on trial: {0}\nhelp: check [slots] and the bootloader's program; it is asked again when the agent restarts"
+    )]
+    Bootloader(SlotsError),
     /// The configuration is wrong; holds every problem, one paragraph each.
     #[error("{0}")]
     Config(String),
@@ -82,9 +89,9 @@ impl From<&StartError> for ExitCode {
     /// Uses `sysexits.h`, so that the unit file can name the codes that a restart cannot mend.
     fn from(error: &StartError) -> Self {
         Self::from(match error {
+            StartError::Bootloader(_) | StartError::Locked { .. } => EX_TEMPFAIL,
             StartError::Config(_) => EX_CONFIG,
             StartError::Forbidden { .. } => EX_NOPERM,
-            StartError::Locked { .. } => EX_TEMPFAIL,
             StartError::NotRunning { .. } | StartError::Unresponsive { .. } => EX_UNAVAILABLE,
             StartError::Runtime(_) => EX_OSERR,
             StartError::StateDirectory { .. } => EX_CANTCREAT,

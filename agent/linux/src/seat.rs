@@ -86,9 +86,7 @@ pub(crate) struct Start<'a> {
 impl Seat {
     /// Takes the namespace's session.
     pub(crate) fn new(name: &str, session: Core) -> Self {
-        let restored = (0u8..)
-            .take(LANES)
-            .map(Lane)
+        let restored = lanes()
             .filter(|lane| session.execution(*lane).is_some())
             .collect();
         Self {
@@ -127,6 +125,11 @@ impl Seat {
     /// Whether an execution of an earlier run of the agent may need anything, its document not being seen yet.
     pub(crate) fn is_restoring(&self) -> bool {
         !self.restored.is_empty()
+    }
+
+    /// Whether an execution prepared something for a later boot, as far as the record knows.
+    pub(crate) fn has_prepared(&self) -> bool {
+        lanes().any(|lane| !self.session.handler_state(lane).is_empty())
     }
 
     /// The lane's document was seen, or is not needed any more; whether the record brought it back.
@@ -234,6 +237,11 @@ impl Running {
         self.give_up_at = None;
         self.task.abort();
     }
+}
+
+/// The lanes of a session.
+pub(crate) fn lanes() -> impl Iterator<Item = Lane> {
+    (0u8..).take(LANES).map(Lane)
 }
 
 /// Names the record of a namespace; namespace ids have only characters that a file name may have.

@@ -34,6 +34,8 @@ const ANSWER_LEN_MAX: u64 = 256 * 1024;
 /// Ended executions that are kept.
 const RESULTS_MAX: usize = 16;
 
+/// The state of a slot whose image is confirmed.
+const CONFIRMED: &str = "confirmed";
 /// The state of a slot whose image waits to be confirmed.
 const TRIAL: &str = "on trial";
 
@@ -119,26 +121,22 @@ pub(crate) struct SlotsStatus {
 }
 
 impl SlotsStatus {
-    /// Asks the bootloader. One that cannot be asked now may answer when a firmware job needs it; that job fails with its reason
-    /// otherwise.
-    pub(crate) async fn read(slots: &mut impl FirmwareSlots) -> Option<Self> {
-        let running = slots.running().await;
-        let state = slots.boot_state().await;
-        match (running, state) {
-            (Ok(running), Ok(state)) => Some(Self {
-                running: running.as_str().to_owned(),
-                state: match state {
-                    BootState::Confirmed => "confirmed",
-                    BootState::Marked => "trial of the other one at the next boot",
-                    BootState::Trial => TRIAL,
-                }
-                .to_owned(),
-            }),
-            (Err(error), _) | (Ok(_), Err(error)) => {
-                tracing::error!(%error, "cannot ask the bootloader");
-                None
+    /// Asks the bootloader.
+    pub(crate) async fn read<S: FirmwareSlots>(slots: &mut S) -> Result<Self, S::Error> {
+        Ok(Self {
+            running: slots.running().await?.as_str().to_owned(),
+            state: match slots.boot_state().await? {
+                BootState::Confirmed => CONFIRMED,
+                BootState::Marked => "trial of the other one at the next boot",
+                BootState::Trial => TRIAL,
             }
-        }
+            .to_owned(),
+        })
+    }
+
+    /// Whether the running image is confirmed, and nothing else will boot next.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.state == CONFIRMED
     }
 
     /// Whether the running image waits to be confirmed.

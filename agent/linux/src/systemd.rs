@@ -3,10 +3,13 @@
 //! Does nothing when systemd does not listen (`NOTIFY_SOCKET`). A message that cannot be sent is dropped: the agent's work does
 //! not depend on its supervisor.
 
+use core::pin::pin;
 use core::time::Duration;
 
 use iot_jobs_proto::time::Instant;
 use sd_notify::NotifyState;
+
+use crate::timer;
 
 /// The link to the service manager.
 #[derive(Debug)]
@@ -16,6 +19,7 @@ pub(crate) struct Systemd {
     stopping: bool,
     alive_at: Instant,
     watchdog: Option<Duration>,
+    send: fn(&[NotifyState<'_>]),
 }
 
 impl Systemd {
@@ -27,6 +31,7 @@ impl Systemd {
             stopping: false,
             alive_at: Instant::default(),
             watchdog: sd_notify::watchdog_enabled(),
+            send,
         }
     }
 
@@ -41,7 +46,23 @@ impl Systemd {
             && now >= self.alive_at
         {
             self.alive_at = now + every;
-            send(&[NotifyState::Watchdog]);
+            (self.send)(&[NotifyState::Watchdog]);
+        }
+    }
+
+    /// Does `work`, which may take as long as the programs that it runs, and says all the while that the agent lives.
+    pub(crate) async fn while_waiting<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            let every = self.alive_every().unwrap_or(timer::WAIT_MAX);
+            tokio::select! {
+                done = &mut work => return done,
+                () = timer::wait(every.min(timer::WAIT_MAX)) => {
+                    if self.watchdog.is_some() {
+                        (self.send)(&[NotifyState::Watchdog]);
+                    }
+                }
+            }
         }
     }
 
@@ -49,14 +70,14 @@ impl Systemd {
     pub(crate) fn ready(&mut self) {
         if !self.ready {
             self.ready = true;
-            send(&[NotifyState::Ready]);
+            (self.send)(&[NotifyState::Ready]);
         }
     }
 
     /// One line for `systemctl status`.
     pub(crate) fn status(&mut self, line: String) {
         if self.status != line {
-            send(&[NotifyState::Status(&line)]);
+            (self.send)(&[NotifyState::Status(&line)]);
             self.status = line;
         }
     }
@@ -65,7 +86,7 @@ impl Systemd {
     pub(crate) fn stopping(&mut self) {
         if !self.stopping {
             self.stopping = true;
-            send(&[NotifyState::Stopping]);
+            (self.send)(&[NotifyState::Stopping]);
         }
     }
 }
@@ -73,5 +94,31 @@ impl Systemd {
 fn send(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "cannot notify systemd");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_takes_long_does_not_make_systemd_kill_the_agent() {
+        static ALIVE: AtomicU32 = AtomicU32::new(0);
+        let mut systemd = Systemd {
+            watchdog: Some(Duration::from_secs(30)),
+            send: |states| {
+                assert!(matches!(states, [NotifyState::Watchdog]));
+                ALIVE.fetch_add(1, Ordering::Relaxed);
+            },
+            ..Systemd::new()
+        };
+
+        systemd
+            .while_waiting(timer::wait(Duration::from_secs(95)))
+            .await;
+
+        assert_eq!(ALIVE.load(Ordering::Relaxed), 9);
     }
 }

@@ -20,13 +20,14 @@ mod requests;
 mod shell;
 mod timers;
 
+use crate::backoff::Backoff;
 pub(crate) use crate::execution::described::{Description, Fresh};
 use crate::execution::requests::Kind;
 use crate::execution::timers::Timers;
 use crate::record::{Entry, Phase};
 use crate::report::Report;
 use crate::session::context::Context;
-use crate::session::exchange::Exchange;
+use crate::session::exchange::{BACKOFF_FIRST, BACKOFF_MOST, Exchange};
 use crate::session::{CancelReason, ExecutionId, Run};
 use crate::time::Instant;
 use crate::wire::status::Status;
@@ -59,6 +60,8 @@ pub(crate) struct Execution<const D: usize> {
     fresh: bool,
     /// Answers in a row that said that there is no such execution.
     not_found: u8,
+    /// Waits between claims that are refused for reasons unknown. A describe that succeeds in between does not shorten them.
+    asides: Backoff,
     /// Claims in a row that met another version.
     mismatches: u8,
     timers: Timers,
@@ -209,6 +212,7 @@ impl<const D: usize> Execution<D> {
             renewing: false,
             fresh: false,
             not_found: 0,
+            asides: Backoff::new(BACKOFF_FIRST, BACKOFF_MOST),
             mismatches: 0,
             timers: Timers::default(),
             withdrawal: Withdrawal::None,

@@ -13,6 +13,7 @@ use heapless::Vec;
 use crate::details::{KEY_LEN_MAX, PAIRS_MAX, StatusDetails};
 use crate::names::{JOB_ID_LEN_MAX, JobId, Namespace};
 use crate::session::ExecutionId;
+use crate::time::Instant;
 use crate::wire::status::Status;
 
 /// Most bytes of the blob that a handler keeps with the record.
@@ -25,7 +26,9 @@ const HEAD_LEN: usize = 1 + 4;
 /// The checksum.
 const TAIL_LEN: usize = 4;
 /// An entry without its job id, blob and details: the lane, three lengths, the numbers and the pair count.
-const ENTRY_FIXED_LEN: usize = 1 + 1 + 8 + 1 + 16 + 1 + 1 + 1 + 2 + 1;
+const ENTRY_FIXED_LEN: usize = 1 + 1 + 8 + 1 + 16 + 1 + 1 + 1 + TRIAL_LEN + 2 + 1;
+/// A trial's boot and end.
+const TRIAL_LEN: usize = 16 + 8;
 /// What a pair of details needs besides its texts: their lengths.
 const PAIR_FIXED_LEN: usize = 1 + 2;
 
@@ -77,12 +80,21 @@ pub(crate) struct Entry<const D: usize> {
     pub(crate) leaves: u8,
     /// A reboot that the handler asked for has happened.
     pub(crate) rebooted: bool,
-    /// This boot is the trial of an image that the execution installed.
-    pub(crate) trial: bool,
+    /// The trial of an image that the execution installed.
+    pub(crate) trial: Option<Trial>,
     /// What the handler keeps.
     pub(crate) state: Vec<u8, HANDLER_STATE_LEN_MAX>,
     /// What the terminal report says; in memory also the latest progress.
     pub(crate) details: StatusDetails<D>,
+}
+
+/// The one boot that an image has to be confirmed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trial {
+    /// Which boot.
+    pub(crate) boot: u128,
+    /// When it ends: the same moment however often the agent starts in that boot.
+    pub(crate) until: Instant,
 }
 
 /// What to do with an execution after a restart.
@@ -157,7 +169,7 @@ impl<const D: usize> Entry<D> {
             starts: 0,
             leaves: 0,
             rebooted: false,
-            trial: false,
+            trial: None,
             state: Vec::new(),
             details: StatusDetails::new(),
         }
@@ -171,7 +183,11 @@ impl<const D: usize> Entry<D> {
         out.put(&[phase]);
         out.put(&self.boot.to_le_bytes());
         out.put(&[self.starts, self.leaves]);
-        out.put(&[u8::from(self.rebooted) | u8::from(self.trial) << 1]);
+        out.put(&[u8::from(self.rebooted) | u8::from(self.trial.is_some()) << 1]);
+        if let Some(trial) = self.trial {
+            out.put(&trial.boot.to_le_bytes());
+            out.put(&trial.until.as_millis().to_le_bytes());
+        }
         out.put(&length_wide(self.state.len()));
         out.put(&self.state);
         if !self.phase.keeps_details() {
@@ -202,7 +218,12 @@ impl<const D: usize> Entry<D> {
         entry.leaves = input.byte()?;
         let flags = input.byte()?;
         entry.rebooted = flags & 1 != 0;
-        entry.trial = flags & 2 != 0;
+        if flags & 2 != 0 {
+            entry.trial = Some(Trial {
+                boot: u128::from_le_bytes(input.array()?),
+                until: Instant::from_millis(u64::from_le_bytes(input.array()?)),
+            });
+        }
         let state_len = usize::from(u16::from_le_bytes(input.array()?));
         entry.state = Vec::from_slice(input.bytes(state_len)?).map_err(|_| RecordError::Damaged)?;
         for _ in 0..input.byte()? {

@@ -30,7 +30,7 @@ use heapless::Vec;
 use crate::event::Event;
 use crate::execution::{Execution, Why};
 use crate::names::JobId;
-use crate::record::{self, Entry, Phase, RecordError};
+use crate::record::{self, Entry, Phase, RecordError, Trial};
 use crate::session::context::Context;
 use crate::session::ledger::{Ledger, Verdict};
 use crate::session::link::Link;
@@ -124,26 +124,32 @@ impl<const N: usize, const D: usize> Session<N, D> {
         }
     }
 
-    /// Decides whose image is on trial: that of the execution that asked for the reboot, or else of one that a power cut took
-    /// the words from.
-    fn arm_trial(&self, entries: &mut [(u8, Entry<D>)]) {
+    /// Decides whose image is on trial, and until when: that of the execution that kept a state and asked for the reboot, or else
+    /// of one that a power cut took the words from, or else of one that asked for the reboot without a word.
+    fn arm_trial(&mut self, entries: &mut [(u8, Entry<D>)]) {
         let settings = &self.cx.settings;
-        let asked = |entry: &Entry<D>| entry.phase == Phase::Rebooting;
-        let anyone_asked = entries
+        let boot = settings.boot;
+        let likeliest = entries
             .iter()
-            .any(|(_, entry)| asked(entry) && entry.boot != settings.boot);
+            .filter_map(|(_, entry)| likelihood(entry, boot))
+            .max();
         for (_, entry) in entries {
-            let candidate = match entry.phase {
-                Phase::Rebooting => entry.boot != settings.boot,
-                // Who installs an image keeps a state before.
-                Phase::Running => {
-                    !anyone_asked && entry.boot != settings.boot && !entry.state.is_empty()
-                }
-                Phase::Unclaimed | Phase::Restarting | Phase::RolledBack | Phase::Reporting(_) => {
-                    false
-                }
-            };
-            entry.trial = settings.trial && (entry.trial || candidate);
+            let known = entry.trial.is_some();
+            let guessed = likeliest.is_some() && likelihood(entry, boot) == likeliest;
+            if !settings.trial || !(known || guessed) {
+                entry.trial = None;
+                continue;
+            }
+            let until = self.cx.now + settings.timing.trial_window;
+            let begun = entry.trial.filter(|trial| trial.boot == boot);
+            if begun.is_none() {
+                // Before anything else can bring the agent down.
+                self.cx.saves.want();
+            }
+            entry.trial = Some(Trial {
+                boot,
+                until: begun.map_or(until, |trial| trial.until.min(until)),
+            });
         }
     }
 
@@ -180,6 +186,9 @@ impl<const N: usize, const D: usize> Session<N, D> {
             }
             Input::Withdrawn(lane, done) => {
                 self.with_lane(lane, |execution, cx| execution.withdrawn(cx, done));
+            }
+            Input::TrialOver(lane) => {
+                self.with_lane(lane, |execution, cx| execution.trial_over(cx));
             }
             Input::Saved(generation) => {
                 self.cx.saves.saved(generation);
@@ -384,6 +393,25 @@ impl<const N: usize, const D: usize> Session<N, D> {
 
     fn lane(&self, lane: Lane) -> Option<&Execution<D>> {
         self.lanes.get(usize::from(lane.0))?.as_ref()
+    }
+}
+
+/// How likely it is that the image that runs since `boot` is one that the execution installed; `None` if it cannot be.
+fn likelihood<const D: usize>(entry: &Entry<D>, boot: u128) -> Option<u8> {
+    if entry.boot == boot {
+        return None;
+    }
+    // Who installs an image keeps a state before.
+    let prepared = !entry.state.is_empty();
+    match entry.phase {
+        Phase::Rebooting if prepared => Some(3),
+        Phase::Running if prepared => Some(2),
+        Phase::Rebooting => Some(1),
+        Phase::Unclaimed
+        | Phase::Running
+        | Phase::Restarting
+        | Phase::RolledBack
+        | Phase::Reporting(_) => None,
     }
 }
 

@@ -309,6 +309,14 @@ pub async fn withdraw<S: FirmwareSlots>(state: &[u8], slots: &mut S) -> Result<(
     }
 }
 
+/// The slot that an execution prepared its image in, by its blob; `None` when it prepared none, or nothing can be read from it.
+pub fn prepared(state: &[u8]) -> Option<Slot> {
+    match Memory::read(state) {
+        Memory::Armed { slot, .. } | Memory::RollingBack { slot, .. } => Some(slot),
+        Memory::Empty => None,
+    }
+}
+
 /// Asks for a reboot, and counts it before it happens.
 async fn reboot(slot: Slot, reboots: u8, device: &mut impl Device) -> Result<Next, Failure> {
     if reboots >= REBOOTS_MAX {

@@ -3,11 +3,12 @@
 use core::ops::Range;
 use core::time::Duration;
 
-use iot_jobs_hal::{Clock as _, FirmwareSlots as _, Reboot as _, StateStore as _};
+use iot_jobs_hal::{BootState, Clock as _, FirmwareSlots as _, Reboot as _, StateStore as _};
+use iot_jobs_hal_linux::slots::SlotsError;
 use iot_jobs_proto::session::{Action, Admission, CancelReason, Input, Lane, Run};
 use iot_jobs_proto::time::Instant;
 
-use super::{Driver, End};
+use super::{Driver, End, Shell};
 use crate::dispatch::{self, Resource, Selection, Verdict};
 use crate::journal;
 use crate::run::Want;
@@ -238,6 +239,7 @@ impl Driver {
             seat.session.handle(now, Input::Freed);
         }
         self.look_at_slots().await;
+        self.end_trials();
     }
 
     async fn save(&mut self, index: usize, generation: u32) {
@@ -283,7 +285,8 @@ impl Driver {
         let slots = self.shell.bench.slots.as_ref().filter(|_| firmware);
         let withdrawn = match slots.map(|slots| slots.try_lock()) {
             Some(Ok(mut slots)) => {
-                let withdrawn = iot_jobs_handler_firmware::withdraw(&state, &mut *slots).await;
+                let work = iot_jobs_handler_firmware::withdraw(&state, &mut *slots);
+                let withdrawn = self.shell.systemd.while_waiting(work).await;
                 withdrawn
                     .map_err(|error| tracing::error!(%error, "cannot take a mark back"))
                     .is_ok()
@@ -348,18 +351,26 @@ impl Driver {
             if let Some(seat) = self.seats.get_mut(index) {
                 seat.release(lane);
             }
-            let rolled_back = match &self.shell.bench.slots {
-                Some(slots) => slots.lock().await.roll_back().await,
-                None => Ok(()),
-            };
-            match rolled_back {
-                Ok(()) => power.roll_back = false,
+            match self.roll_back().await {
+                Ok(true) => power.roll_back = false,
+                Ok(false) => {
+                    tracing::info!("the image is not on trial: nothing to roll back");
+                    self.power = None;
+                    let now = self.now();
+                    if let Some(seat) = self.seats.get_mut(index) {
+                        seat.session.handle(now, Input::TrialOver(lane));
+                    }
+                    return;
+                }
                 Err(error) => tracing::error!(%error, retry_in = ?POWER_RETRY, "cannot roll back"),
             }
         }
         let mut wait = POWER_RETRY;
         if !power.roll_back {
-            match self.shell.reboot.reboot().await {
+            let Shell {
+                reboot, systemd, ..
+            } = &mut self.shell;
+            match systemd.while_waiting(reboot.reboot()).await {
                 Ok(()) => {
                     tracing::info!("reboot under way");
                     wait = REBOOT_AGAIN;
@@ -371,13 +382,51 @@ impl Driver {
         self.power = Some(power);
     }
 
+    /// Makes the other slot the one that boots; whether there was anything to go back from.
+    async fn roll_back(&mut self) -> Result<bool, SlotsError> {
+        let Some(slots) = &self.shell.bench.slots else {
+            return Ok(false);
+        };
+        let work = async {
+            let mut slots = slots.lock().await;
+            match slots.boot_state().await? {
+                // Another execution confirmed the image since this one was taken to have it on trial.
+                BootState::Confirmed => Ok(false),
+                // The roll-back is made, and only the reboot is missing.
+                BootState::Marked => Ok(true),
+                BootState::Trial => slots.roll_back().await.map(|()| true),
+            }
+        };
+        self.shell.systemd.while_waiting(work).await
+    }
+
     /// Notes which slot runs, unless a handler has the slots for itself.
     async fn look_at_slots(&mut self) {
         if let Some(slots) = &self.shell.bench.slots
             && let Ok(mut slots) = slots.try_lock()
         {
-            let found = SlotsStatus::read(&mut *slots).await;
-            self.shell.status.borrow_mut().slots = found;
+            let read = SlotsStatus::read(&mut *slots);
+            let found = self.shell.systemd.while_waiting(read).await;
+            self.shell.status.borrow_mut().slots = found
+                .inspect_err(|error| tracing::error!(%error, "cannot ask the bootloader"))
+                .ok();
+        }
+    }
+
+    /// Once the image is confirmed nobody has it on trial any more.
+    fn end_trials(&mut self) {
+        let status = self.shell.status.borrow();
+        let confirmed = status.slots.as_ref().is_some_and(SlotsStatus::is_confirmed);
+        drop(status);
+        // A roll-back under way finds out by itself.
+        if !confirmed || self.power.is_some() {
+            return;
+        }
+        let now = self.now();
+        for seat in &mut self.seats {
+            for lane in seat::lanes() {
+                seat.session.handle(now, Input::TrialOver(lane));
+            }
         }
     }
 }

@@ -35,6 +35,8 @@ const HEADERS_MAX: usize = 100;
 const ADDRESSES_MAX: usize = 8;
 /// Most bytes of an error's body that are looked at.
 const ERROR_BODY_LEN_MAX: usize = 4 * 1024;
+/// Longest time that an error's body is waited for in all.
+const ERROR_BODY_WITHIN: Duration = Duration::from_secs(5);
 /// Most bytes of an S3 error code; real ones have about 20.
 const ERROR_CODE_LEN_MAX: usize = 48;
 
@@ -161,13 +163,18 @@ impl Body {
 
     /// The code in an S3 error body: `<Error><Code>AccessDenied</Code>…`. Hostile text: letters and digits only.
     async fn error_code(&mut self) -> Option<String> {
+        let within = ERROR_BODY_WITHIN.min(self.stall);
         let mut text = Vec::new();
-        while text.len() < ERROR_BODY_LEN_MAX {
-            match self.next().await {
-                Ok(Some(bytes)) => text.extend(bytes.into_iter().take(ERROR_BODY_LEN_MAX)),
-                Ok(None) | Err(_) => break,
+        let read = async {
+            while text.len() < ERROR_BODY_LEN_MAX {
+                match self.next().await {
+                    Ok(Some(bytes)) => text.extend(bytes.into_iter().take(ERROR_BODY_LEN_MAX)),
+                    Ok(None) | Err(_) => break,
+                }
             }
-        }
+        };
+        // A body that trickles must not hold up what the status says; what came by then is looked at.
+        let _ = timeout(within, read).await;
         let text = String::from_utf8_lossy(&text);
         let (_, rest) = text.split_once("<Code>")?;
         let (code, _) = rest.split_once("</Code>")?;

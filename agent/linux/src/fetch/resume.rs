@@ -3,16 +3,20 @@
 //! It is written only after the bytes that it speaks of are durable, and replaced as a whole: after a power cut the old one or the
 //! new one is there. It holds no URL query. A file that cannot be read or does not fit counts as none: the download begins anew.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 /// Version of the file's shape.
 const VERSION: u8 = 1;
 /// Most bytes that are read: a URL's path and two header values.
 const FILE_LEN_MAX: u64 = 64 * 1024;
+/// What is downloaded is nobody else's business.
+const FILE_MODE: u32 = 0o600;
 /// Most bytes of a validator that is kept; a longer one is not used.
 const VALIDATOR_LEN_MAX: usize = 1024;
 
@@ -91,7 +95,15 @@ impl Resume {
 
     /// Reads what an earlier run left at `path`, if it is there, readable and of the same download.
     pub(super) fn load(path: &Path, identity: &Identity) -> Option<Self> {
-        let file = File::open(path).ok()?;
+        // Others may write where artifacts go: neither a link is followed, nor a pipe waited for.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+            .open(path)
+            .ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
         let mut text = Vec::new();
         io::Read::read_to_end(&mut io::Read::take(file, FILE_LEN_MAX), &mut text).ok()?;
         let found: Self = serde_json::from_slice(&text).ok()?;
@@ -101,7 +113,14 @@ impl Resume {
     /// Replaces the file at `path` durably.
     pub(super) fn save(&self, path: &Path) -> io::Result<()> {
         let fresh = fresh_path(path);
-        let mut file = File::create(&fresh)?;
+        // What a crash left, or somebody put there, is not written through.
+        remove(&fresh)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(FILE_MODE)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(&fresh)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
         fs::rename(&fresh, path)?;
@@ -133,6 +152,8 @@ fn fresh_path(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn identity() -> Identity {
@@ -182,6 +203,42 @@ mod tests {
             fs::write(&path, &whole[..length]).unwrap();
             assert_eq!(Resume::load(&path, &identity()), None, "{length} bytes");
         }
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_file_is_neither_written_through_nor_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.resume");
+        let victim = directory.path().join("victim");
+        fs::write(&victim, "untouched").unwrap();
+        std::os::unix::fs::symlink(&victim, fresh_path(&path)).unwrap();
+
+        Resume::new(identity()).save(&path).unwrap();
+
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+        let saved = fs::symlink_metadata(&path).unwrap();
+        assert!(saved.is_file());
+        assert_eq!(saved.permissions().mode() & 0o777, 0o600);
+
+        fs::rename(&path, &victim).unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        assert_eq!(Resume::load(&path, &identity()), None);
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_the_file_counts_as_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.resume");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+
+        assert_eq!(Resume::load(&path, &identity()), None);
     }
 
     #[test]

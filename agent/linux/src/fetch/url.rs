@@ -78,7 +78,7 @@ impl Url {
     pub(super) fn join(&self, location: &str) -> Result<Self, UrlError> {
         let scheme = if self.https { "https" } else { "http" };
         let authority = self.authority();
-        if location.contains("://") {
+        if has_scheme(location) {
             Self::parse(location)
         } else if let Some(rest) = location.strip_prefix("//") {
             Self::parse(&format!("{scheme}://{rest}"))
@@ -143,6 +143,16 @@ impl fmt::Display for Url {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a reference is absolute: it begins with a scheme (RFC 3986 §3.1), and does not only mention one further on.
+fn has_scheme(reference: &str) -> bool {
+    reference.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    })
 }
 
 /// Whether the text after the last colon is there but is no port.
@@ -228,6 +238,14 @@ mod tests {
             ("https://other.example/b", "https://other.example/b"),
             ("//other.example/b", "https://other.example/b"),
             ("/b", "https://example.com:8443/b"),
+            (
+                "/b?u=https://other.example/c",
+                "https://example.com:8443/b?u=https://other.example/c",
+            ),
+            (
+                "b?u=https://other.example/c",
+                "https://example.com:8443/dir/b?u=https://other.example/c",
+            ),
             ("b", "https://example.com:8443/dir/b"),
             ("?y=2", "https://example.com:8443/dir/a.bin?y=2"),
         ] {

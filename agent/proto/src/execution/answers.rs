@@ -112,6 +112,7 @@ impl<const D: usize> Execution<D> {
             Event::Resumed(id)
         });
         self.mismatches = 0;
+        self.asides.reset();
         self.timers.clear();
         self.timers.update_accepted(cx, sent_at);
         self.start(cx);
@@ -166,7 +167,9 @@ impl<const D: usize> Execution<D> {
         self.update.drop_it();
         self.mismatches = 0;
         self.state = State::Resuming;
-        self.describe.ask_patiently(cx.now, &mut cx.random);
+        let wait = self.asides.next(&mut cx.random);
+        self.describe.drop_it();
+        self.describe.ask_not_before(cx.now + wait);
     }
 
     fn progress_refused(&mut self, cx: &mut Context, refusal: &Refusal, details: bool) {

@@ -51,7 +51,6 @@ impl<const D: usize> Execution<D> {
         found: Option<Description>,
     ) -> Option<Fresh> {
         let asked_at = self.describe.answered(token)?;
-        self.describe.settle();
         let Some(found) = found else {
             // Says nothing of this execution: it was asked for by its id.
             if self.renewing || self.state == State::Resuming {
@@ -64,6 +63,9 @@ impl<const D: usize> Execution<D> {
             let status = Some(found.status).filter(|status| status.is_terminal());
             self.ended(cx, status);
             return None;
+        }
+        if !self.renewing || found.document.is_some() {
+            self.describe.settle();
         }
         match self.state {
             State::Resuming => self.described_to_resume(cx, &found),
@@ -119,13 +121,13 @@ impl<const D: usize> Execution<D> {
         self.describe.ask(cx.now);
     }
 
-    fn renewed(&mut self, cx: &Context, document: Option<Range<usize>>) -> Option<Fresh> {
+    fn renewed(&mut self, cx: &mut Context, document: Option<Range<usize>>) -> Option<Fresh> {
         if !self.renewing {
             return None;
         }
         let Some(document) = document else {
-            // This describe left before the handler asked.
-            self.describe.ask(cx.now);
+            // This describe left before the handler asked, or the service has none to give.
+            self.describe.ask_patiently(cx.now, &mut cx.random);
             return None;
         };
         self.renewing = false;

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::details::StatusDetails;
 use crate::event::Event;
-use crate::execution::{Execution, LEAVES_MAX, Leave, State, Why, Withdrawal};
+use crate::execution::{Execution, Handler, LEAVES_MAX, Leave, State, Why, Withdrawal};
 use crate::record::Phase;
 use crate::report::Report;
 use crate::session::CancelReason;
@@ -94,6 +94,22 @@ impl<const D: usize> Execution<D> {
         self.go(cx, Leave::RollBack);
     }
 
+    /// There is nothing to go back from. Who was about to goes on: what the service or the handler says next ends it.
+    pub(crate) fn trial_over(&mut self, cx: &mut Context) {
+        if self.entry.trial.take().is_some() {
+            cx.saves.want();
+        }
+        if let State::Leaving {
+            leave: Leave::RollBack,
+            told: true,
+            ..
+        } = self.state
+        {
+            self.handler = Handler::Idle;
+            self.suspend(cx, Phase::Running);
+        }
+    }
+
     /// The device runs the other image again: the end of the execution that installed this one.
     pub(super) fn report_roll_back(&mut self, cx: &mut Context) {
         let mut details = self.entry.details.clone();
@@ -111,7 +127,7 @@ impl<const D: usize> Execution<D> {
         status: Status,
         details: &StatusDetails<D>,
     ) {
-        if !self.entry.trial {
+        if self.entry.trial.is_none() {
             return self.report(cx, status, details);
         }
         self.entry.details.clone_from(details);
@@ -140,7 +156,7 @@ impl<const D: usize> Execution<D> {
         cx.log(Event::Held(self.entry.id.clone(), status));
         self.entry.details.clone_from(details);
         self.entry.phase = Phase::Reporting(status);
-        self.entry.trial = false;
+        self.entry.trial = None;
         self.withdraw_unless_succeeded(cx, status);
         self.describe.drop_it();
         if !self.update.is_in_flight() {
@@ -162,7 +178,7 @@ impl<const D: usize> Execution<D> {
 
     /// Nothing is reported: the service ended the execution.
     pub(super) fn give_up(&mut self, cx: &mut Context) {
-        if self.entry.trial {
+        if self.entry.trial.is_some() {
             return self.roll_back(cx);
         }
         self.withdraw(cx);

@@ -237,7 +237,7 @@ impl<const D: usize> Execution<D> {
             Handler::Due => {
                 self.handler = Handler::Running;
                 cx.log(Event::Started(self.entry.id.clone(), self.run));
-                Some(Demand::Run(self.run, self.timers.deadline()))
+                Some(Demand::Run(self.run, self.timers.job_deadline()))
             }
             Handler::Stopping {
                 reason,

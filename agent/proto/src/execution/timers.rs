@@ -133,6 +133,11 @@ impl Timers {
         step.into_iter().chain(job).min()
     }
 
+    /// The same of the job's own timer alone: the one that nothing moves.
+    pub(super) fn job_deadline(&self) -> Option<Instant> {
+        self.job.map(|job| job.deadline)
+    }
+
     fn renew_at(&self) -> Option<Instant> {
         self.step.filter(|_| self.lively).map(|step| step.renew_at)
     }
@@ -235,8 +240,8 @@ impl<const D: usize> Execution<D> {
         Some(since + cx.settings.timing.deadline_margin / 2)
     }
 
-    /// Whether the execution is on trial, and nothing else ends that.
-    fn is_on_trial(&self) -> bool {
+    /// When the execution's trial ends, if it is on one and nothing else ends that.
+    fn trial_until(&self) -> Option<Instant> {
         match self.state {
             State::Resuming
             | State::Offered { .. }
@@ -244,16 +249,16 @@ impl<const D: usize> Execution<D> {
             | State::Starting { .. }
             | State::Running
             | State::Deferred { .. }
-            | State::Suspended => self.entry.trial,
+            | State::Suspended => self.entry.trial.map(|trial| trial.until),
             State::Announcing { .. }
             | State::Leaving { .. }
             | State::Reporting(_)
-            | State::Over(_) => false,
+            | State::Over(_) => None,
         }
     }
 
     fn is_trial_over(&self, cx: &Context) -> bool {
-        self.is_on_trial() && cx.trial_until <= cx.now
+        self.trial_until().is_some_and(|at| at <= cx.now)
     }
 
     /// When something is to happen, and what; `ready` says that requests may go.
@@ -266,9 +271,7 @@ impl<const D: usize> Execution<D> {
             .describe
             .timeout(ready && self.describes())
             .map(|at| (at, "describe"));
-        let trial = self
-            .is_on_trial()
-            .then_some((cx.trial_until, "end of the trial"));
+        let trial = self.trial_until().map(|at| (at, "end of the trial"));
         let withdrawal = match self.withdrawal {
             Withdrawal::Due { at, .. } if self.handler == Handler::Idle => {
                 Some((at, "taking back what was prepared"))

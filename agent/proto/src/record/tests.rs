@@ -42,7 +42,11 @@ fn entry() -> impl Strategy<Value = Entry<DETAILS>> {
             entry.phase = phase;
             entry.boot = boot;
             [entry.starts, entry.leaves] = counts;
-            [entry.rebooted, entry.trial] = flags;
+            entry.rebooted = flags[0];
+            entry.trial = flags[1].then_some(Trial {
+                boot: !boot,
+                until: Instant::from_millis(number.unsigned_abs()),
+            });
             entry.state = Vec::from_slice(&state).unwrap();
             if phase.keeps_details() {
                 for (key, value) in pairs {

@@ -43,7 +43,9 @@ pub enum Action<'a, const D: usize> {
         lane: Lane,
         /// Which run of this execution it is.
         run: Run,
-        /// When the agent ends the job itself, if a timer runs.
+        /// When the agent ends the job itself because of the job's own timer, as far as that is known now. The step timer has no
+        /// part in it: it starts anew while the handler shows life. Whoever runs out of either is told by
+        /// [`Action::CancelHandler`].
         deadline: Option<Instant>,
     },
     /// Tell the lane's handler to stop at the next safe point; it still ends with
@@ -61,7 +63,8 @@ pub enum Action<'a, const D: usize> {
     /// Restart the agent. Everything is saved.
     Restart(Lane),
     /// The trial image was not confirmed in time, or its job was ended by the service: mark it bad, go back to the other slot,
-    /// reboot. Everything is saved. The handler, if one runs, is not waited for.
+    /// reboot. Everything is saved. The handler, if one runs, is not waited for. When the image was confirmed meanwhile there is
+    /// nothing to go back from: say so by [`Input::TrialOver`](crate::session::Input::TrialOver), and do not reboot.
     RollBack(Lane),
     /// The execution ended without success, and its handler had kept a state ([`Session::handler_state`] has it still): take back
     /// what it prepared for a later boot, such as a slot marked for its trial. Answered by

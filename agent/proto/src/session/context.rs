@@ -25,8 +25,6 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     /// The time of the latest input.
     pub(crate) now: Instant,
-    /// When a trial that is not confirmed ends.
-    pub(crate) trial_until: Instant,
     pub(crate) random: SplitMix64,
     pub(crate) saves: Saves,
     /// The shell stops.
@@ -40,7 +38,6 @@ impl Context {
         settings.timing = settings.timing.within_limits();
         Self {
             now,
-            trial_until: now + settings.timing.trial_window,
             random: SplitMix64::new(settings.seed),
             saves: Saves::new(),
             stopping: false,

@@ -9,9 +9,9 @@ use crate::backoff::{Backoff, SplitMix64};
 use crate::time::Instant;
 
 /// The first wait after the service asked for patience.
-const BACKOFF_FIRST: Duration = Duration::from_secs(2);
+pub(crate) const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 /// The longest wait after the service asked for patience.
-const BACKOFF_MOST: Duration = Duration::from_secs(5 * 60);
+pub(crate) const BACKOFF_MOST: Duration = Duration::from_secs(5 * 60);
 /// The wait for an answer doubles that often while none comes.
 const DOUBLINGS_MAX: u32 = 3;
 
@@ -29,7 +29,11 @@ enum State {
     /// Nothing is wanted.
     Idle,
     /// To be sent at that moment, or as soon afterwards as the link allows.
-    Due(Instant),
+    Due {
+        at: Instant,
+        /// The service asked for this wait: nothing that happens meanwhile shortens it.
+        patient: bool,
+    },
     /// Sent; to be sent again unless the answer comes by then.
     Sent {
         token: u32,
@@ -47,20 +51,32 @@ impl Exchange {
         }
     }
 
-    /// Wants the request at `at`, or earlier if that was wanted before. What is in flight stays so.
+    /// Wants the request at `at`, or earlier if that was wanted before. What is in flight stays so, and so does a wait that the
+    /// service asked for.
     pub(crate) fn ask(&mut self, at: Instant) {
         self.state = match self.state {
-            State::Idle => State::Due(at),
-            State::Due(before) => State::Due(before.min(at)),
-            State::Sent { .. } => self.state,
+            State::Idle => State::Due { at, patient: false },
+            State::Due {
+                at: before,
+                patient: false,
+            } => State::Due {
+                at: before.min(at),
+                patient: false,
+            },
+            State::Due { patient: true, .. } | State::Sent { .. } => self.state,
         };
     }
 
     /// Wants the request after a growing wait: the service asked for patience, or could not be understood.
     pub(crate) fn ask_patiently(&mut self, now: Instant, random: &mut SplitMix64) -> Duration {
         let wait = self.backoff.next(random);
-        self.state = State::Due(now + wait);
+        self.ask_not_before(now + wait);
         wait
+    }
+
+    /// Wants the request at `at`, and nothing that happens meanwhile makes that earlier.
+    pub(crate) fn ask_not_before(&mut self, at: Instant) {
+        self.state = State::Due { at, patient: true };
     }
 
     /// Notes that it was sent.
@@ -81,14 +97,17 @@ impl Exchange {
                 self.state = State::Idle;
                 Some(at)
             }
-            State::Idle | State::Due(_) | State::Sent { .. } => None,
+            State::Idle | State::Due { .. } | State::Sent { .. } => None,
         }
     }
 
-    /// Starts counting anew: the request had its effect, or another one takes its place.
+    /// Starts counting anew: the request had its effect, or another one takes its place, which has no wait to sit out.
     pub(crate) fn settle(&mut self) {
         self.attempts = 0;
         self.backoff.reset();
+        if let State::Due { patient, .. } = &mut self.state {
+            *patient = false;
+        }
     }
 
     /// Forgets what is wanted or in flight.
@@ -101,10 +120,13 @@ impl Exchange {
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
         match self.state {
             State::Sent { until, .. } if until <= now => {
-                self.state = State::Due(now);
+                self.state = State::Due {
+                    at: now,
+                    patient: false,
+                };
                 true
             }
-            State::Idle | State::Due(_) | State::Sent { .. } => false,
+            State::Idle | State::Due { .. } | State::Sent { .. } => false,
         }
     }
 
@@ -112,16 +134,19 @@ impl Exchange {
     pub(crate) fn link_lost(&mut self, now: Instant) -> bool {
         match self.state {
             State::Sent { .. } => {
-                self.state = State::Due(now);
+                self.state = State::Due {
+                    at: now,
+                    patient: false,
+                };
                 true
             }
-            State::Idle | State::Due(_) => false,
+            State::Idle | State::Due { .. } => false,
         }
     }
 
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         match self.state {
-            State::Due(at) => at <= now,
+            State::Due { at, .. } => at <= now,
             State::Idle | State::Sent { .. } => false,
         }
     }
@@ -129,14 +154,14 @@ impl Exchange {
     pub(crate) fn is_idle(&self) -> bool {
         match self.state {
             State::Idle => true,
-            State::Due(_) | State::Sent { .. } => false,
+            State::Due { .. } | State::Sent { .. } => false,
         }
     }
 
     pub(crate) fn is_in_flight(&self) -> bool {
         match self.state {
             State::Sent { .. } => true,
-            State::Idle | State::Due(_) => false,
+            State::Idle | State::Due { .. } => false,
         }
     }
 
@@ -144,7 +169,7 @@ impl Exchange {
     pub(crate) fn token(&self) -> Option<u32> {
         match self.state {
             State::Sent { token, .. } => Some(token),
-            State::Idle | State::Due(_) => None,
+            State::Idle | State::Due { .. } => None,
         }
     }
 
@@ -156,7 +181,7 @@ impl Exchange {
     pub(crate) fn timeout(&self, ready: bool) -> Option<Instant> {
         match self.state {
             State::Idle => None,
-            State::Due(at) => ready.then_some(at),
+            State::Due { at, .. } => ready.then_some(at),
             State::Sent { until, .. } => Some(until),
         }
     }

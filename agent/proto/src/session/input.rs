@@ -40,6 +40,11 @@ pub enum Input<'a, const D: usize> {
     ///
     /// [`Action::Withdraw`]: crate::session::Action::Withdraw
     Withdrawn(Lane, bool),
+    /// The image that runs is none that the lane's execution has on trial: it is confirmed, or another execution's. Nothing will be
+    /// rolled back for it. As an answer to [`Action::RollBack`], whose handler is gone by then, it makes the execution go on.
+    ///
+    /// [`Action::RollBack`]: crate::session::Action::RollBack
+    TrialOver(Lane),
     /// The record of that generation is durable.
     Saved(u32),
     /// The record could not be written.

@@ -526,6 +526,24 @@ async fn a_redirect_is_followed_each_time() {
 }
 
 #[tokio::test]
+async fn an_error_whose_body_never_ends_is_still_an_error() {
+    let bench = Bench::new();
+    let server = Server::start(|_, _| {
+        let headers = [("Content-Length", "1000000")];
+        vec![Step::Send(head("404 Not Found", &headers)), Step::Trickle]
+    })
+    .await;
+    let order = Order {
+        left: Some(3 * STALL),
+        ..bench.order(&server)
+    };
+
+    let error = bench.run(&bench.fetcher(&server), order).await.unwrap_err();
+
+    assert!(matches!(error, FetchError::Refused(_)), "{error}");
+}
+
+#[tokio::test]
 async fn a_redirect_to_nowhere_ends_the_download() {
     for (location, reason) in [
         ("http://127.0.0.1:1/x", RedirectError::Downgrade),

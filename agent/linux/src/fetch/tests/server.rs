@@ -1,6 +1,7 @@
 //! A download host that does what a test tells it to: over real loopback sockets, with or without TLS.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,11 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+
+/// Between two bytes of [`Step::Trickle`]: often enough for no single read to take too long.
+const TRICKLE_EVERY: Duration = Duration::from_millis(1);
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -37,6 +42,8 @@ pub(super) enum Step {
     Send(Vec<u8>),
     /// Keeps the connection open and says nothing until the client is gone.
     Hold,
+    /// Sends a space now and then until the client is gone.
+    Trickle,
 }
 
 pub(super) struct Server {
@@ -162,6 +169,13 @@ async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(
                 stream.flush().await.ok()?;
                 stream.read_u8().await.ok()?;
             }
+            Step::Trickle => loop {
+                stream.write_all(b" ").await.ok()?;
+                stream.flush().await.ok()?;
+                if timeout(TRICKLE_EVERY, stream.read_u8()).await.is_ok() {
+                    return None;
+                }
+            },
         }
     }
     stream.shutdown().await.ok()

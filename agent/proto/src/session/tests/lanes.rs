@@ -6,7 +6,7 @@ use std::string::String;
 use super::bench::{Bench, Done, named};
 use super::service::{Fault, PREFIX};
 use crate::details::StatusDetails;
-use crate::session::{Admission, CancelReason, Lane, Outcome, Run};
+use crate::session::{Admission, CancelReason, Input, Lane, Outcome, Run};
 
 #[test]
 fn free_lanes_are_filled_from_the_pending_list() {
@@ -198,4 +198,36 @@ fn a_claim_that_the_service_does_not_take_is_tried_again_much_later() {
     assert_eq!(bench.runs(), []);
     bench.pass_secs(1_200);
     assert_eq!(bench.runs(), [Run::First]);
+}
+
+/// Two jobs: the second one has prepared an image, the first one asks for the reboot that starts its trial.
+fn rebooted_by_another() -> Bench<2> {
+    let mut bench = Bench::<2>::new();
+    bench.service.queue("reboot");
+    bench.service.queue("image");
+    bench.link_up();
+    bench.handle(Input::HandlerState(Lane(1), b"marked"));
+    bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+    assert!(bench.did(&Done::Reboot(0)));
+    bench.settings.trial = true;
+    bench.reboot();
+    bench.link_up();
+    assert_eq!(bench.running, [true; 2]);
+    bench
+}
+
+#[test]
+fn a_trial_is_not_of_the_job_that_only_asked_for_the_reboot() {
+    let mut bench = rebooted_by_another();
+    bench.finish(0, Outcome::Failed(&StatusDetails::new()));
+    bench.pass_secs(1);
+    assert!(!bench.did(&Done::RollBack(0)));
+    assert_eq!(bench.status("reboot"), "FAILED");
+}
+
+#[test]
+fn a_trial_is_of_the_job_that_prepared_it_whoever_asked_for_the_reboot() {
+    let mut bench = rebooted_by_another();
+    bench.finish(1, Outcome::Failed(&StatusDetails::new()));
+    assert!(bench.did(&Done::RollBack(1)));
 }

@@ -588,3 +588,113 @@ fn every_link_after_an_outage_waits_a_random_while() {
     waits.dedup();
     assert!(waits.len() > 4, "{waits:?}");
 }
+
+#[test]
+fn a_trial_ends_when_it_would_have_however_often_the_agent_starts() {
+    let mut bench = on_trial();
+    for _ in 0..2 {
+        bench.pass_secs(14 * 60);
+        bench.restart();
+    }
+    assert!(!bench.did(&Done::RollBack(0)));
+    bench.pass_secs(3 * 60);
+    assert!(bench.did(&Done::RollBack(0)));
+}
+
+#[test]
+fn a_trial_in_another_boot_has_its_whole_time() {
+    let mut bench = on_trial();
+    bench.pass_secs(20 * 60);
+    bench.reboot();
+    bench.pass_secs(29 * 60);
+    assert!(!bench.did(&Done::RollBack(0)));
+}
+
+#[test]
+fn a_job_whose_image_is_not_the_one_on_trial_fails_without_a_roll_back() {
+    let mut bench = on_trial();
+    bench.handle(Input::TrialOver(Lane(0)));
+    bench.link_up();
+    bench.finish(0, Outcome::Failed(&details(&[("reason", "other")])));
+    bench.pass_secs(3_600);
+    assert!(!bench.did(&Done::RollBack(0)));
+    assert_eq!(bench.detail("job", "reason"), "other");
+}
+
+#[test]
+fn a_roll_back_of_what_is_confirmed_makes_the_job_go_on() {
+    let mut bench = on_trial();
+    bench.link_up();
+    bench.finish(0, Outcome::Failed(&StatusDetails::new()));
+    assert!(bench.did(&Done::RollBack(0)));
+    bench.handle(Input::TrialOver(Lane(0)));
+    assert!(bench.running[0], "{:?}", bench.events);
+    bench.succeed(0);
+    assert_eq!(bench.status("job"), "SUCCEEDED");
+}
+
+#[test]
+fn a_roll_back_for_a_cancelled_job_whose_image_is_confirmed_forgets_the_job() {
+    let mut bench = on_trial();
+    bench.service.set("job", "CANCELED");
+    bench.link_up();
+    assert!(bench.did(&Done::RollBack(0)));
+    bench.handle(Input::TrialOver(Lane(0)));
+    assert!(bench.did(&Done::Release(0)));
+    assert!(!bench.running[0]);
+}
+
+#[test]
+fn a_reboot_whose_announcement_says_that_the_job_has_ended_leaves_nothing_for_the_next_boot() {
+    for end in ["CANCELED", "TIMED_OUT"] {
+        let mut bench = armed();
+        bench.fault("/update", Fault::RefuseWith("InvalidStateTransition", end));
+        bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+        assert!(bench.did(&Done::Withdraw(0, b"marked".to_vec())), "{end}");
+        assert!(!bench.did(&Done::Reboot(0)), "{end}");
+    }
+}
+
+#[test]
+fn a_handler_that_asks_for_a_reboot_after_its_cancel_leaves_nothing_for_the_next_boot() {
+    let mut bench = Bench::<1>::running("job");
+    bench.obedient = false;
+    bench.set("job", "CANCELED");
+    bench.handle(Input::HandlerState(Lane(0), b"marked"));
+    bench.finish(0, Outcome::Reboot(&StatusDetails::new()));
+    assert!(bench.did(&Done::Withdraw(0, b"marked".to_vec())));
+    assert!(!bench.did(&Done::Reboot(0)));
+}
+
+#[test]
+fn a_job_given_up_for_its_crashes_leaves_nothing_for_the_next_boot() {
+    let mut bench = armed();
+    for _ in 0..20 {
+        bench.restart();
+        bench.link_up();
+    }
+    assert_eq!(bench.detail("job", "reason"), "crash_loop");
+    assert!(bench.did(&Done::Withdraw(0, b"marked".to_vec())));
+}
+
+#[test]
+fn a_job_that_a_restart_moved_to_another_lane_leaves_nothing_for_the_next_boot() {
+    let mut bench = Bench::<3>::new();
+    for job in ["one", "two", "three"] {
+        bench.service.queue(job);
+    }
+    bench.link_up();
+    bench.handle(Input::HandlerState(Lane(2), b"marked"));
+    for lane in [0, 1] {
+        bench.succeed(lane);
+    }
+    bench.service.set("three", "CANCELED");
+    let mut settings = bench.settings.clone();
+    settings.seed += 1;
+    let mut fewer = Bench::<1>::with(settings);
+    fewer.service = bench.service;
+    fewer.disk = bench.disk;
+    fewer.restart();
+    fewer.link_up();
+    assert!(fewer.did(&Done::Withdraw(0, b"marked".to_vec())));
+}

@@ -425,3 +425,80 @@ fn the_longest_request_fits_the_promised_buffer() {
     assert_eq!(saw.0, 8, "filters of the subscribe");
     assert!(saw.1 > 2 * (LEN - 10), "the report is {} bytes", saw.1);
 }
+
+#[test]
+fn a_lively_job_without_a_job_timer_runs_for_hours() {
+    let mut bench = Bench::<1>::running("job");
+    for _ in 0..6 * 60 {
+        bench.pass_secs(60);
+        bench.progress(0, &[("progress", "1")]);
+    }
+    assert!(bench.running[0]);
+    assert_eq!(bench.status("job"), "IN_PROGRESS");
+    assert_eq!(bench.deadlines, [None]);
+}
+
+#[test]
+fn a_run_is_told_the_end_of_the_job_timer_as_far_as_it_is_known() {
+    let mut bench = Bench::<1>::new();
+    bench.latency = 50;
+    bench.service.queue("job");
+    bench.service.execution("job").job_timer = Some(400);
+    bench.link_up();
+    bench.pass_secs(1);
+    bench.finish(0, Outcome::Defer(Duration::from_secs(1)));
+    bench.pass_secs(2);
+    let deadline = bench.deadlines[1].unwrap().as_millis();
+    assert!((300_000..320_000).contains(&deadline), "{deadline}");
+}
+
+#[test]
+fn throttled_renewals_back_off_with_growing_random_waits() {
+    let mut bench = Bench::<1>::running("job");
+    for _ in 0..200 {
+        bench.fault("/update", Fault::Refuse("RequestThrottled"));
+    }
+    let mut sent_at = std::vec::Vec::new();
+    let mut known = bench.service.requests("/update").len();
+    for second in 0..1_500 {
+        bench.pass_secs(1);
+        bench.progress(0, &[("progress", "1")]);
+        let updates = bench.service.requests("/update").len();
+        assert!(updates <= known + 2, "a burst in second {second}");
+        if updates > known {
+            sent_at.push(second);
+        }
+        known = updates;
+        if !bench.running[0] {
+            break;
+        }
+    }
+    let waits: std::vec::Vec<u64> = sent_at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!((5..30).contains(&sent_at.len()), "{sent_at:?}");
+    assert!(waits.iter().any(|wait| *wait > 60), "{waits:?}");
+    assert!(waits.windows(2).any(|pair| pair[0] > pair[1]), "{waits:?}");
+}
+
+#[test]
+fn a_throttled_renewal_is_not_sent_again_at_the_networks_speed() {
+    let mut bench = Bench::<1>::running("job");
+    for _ in 0..50 {
+        bench.fault("/update", Fault::Refuse("InternalError"));
+    }
+    bench.pass_secs(299);
+    bench.handle(Input::HandlerState(Lane(0), b"alive"));
+    let before = bench.service.requests("/update").len();
+    bench.pass_secs(2);
+    assert!(bench.service.requests("/update").len() - before <= 4);
+}
+
+#[test]
+fn a_service_without_the_document_is_asked_for_it_at_growing_waits() {
+    let mut bench = Bench::<1>::running("job");
+    bench.service.execution("job").document = json!("no object");
+    let before = bench.service.requests("/get").len();
+    bench.handle(Input::RenewDocument(Lane(0)));
+    bench.pass_secs(200);
+    let asked = bench.service.requests("/get").len() - before;
+    assert!((3..20).contains(&asked), "{asked}");
+}

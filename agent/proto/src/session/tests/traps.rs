@@ -794,3 +794,46 @@ fn a_job_that_no_list_shows_goes_on() {
     bench.succeed(0);
     assert_eq!(bench.status("job"), "SUCCEEDED");
 }
+
+/// Outside its maintenance window the service does not let an execution begin.
+#[test]
+fn a_claim_that_the_window_refuses_waits_longer_and_longer() {
+    let mut bench = Bench::<1>::new();
+    bench.service.queue("job");
+    for _ in 0..300 {
+        bench.fault(
+            "job/update",
+            Fault::RefuseWith("InvalidStateTransition", "QUEUED"),
+        );
+    }
+    bench.link_up();
+    bench.pass_secs(2 * 3_600);
+    let claims = bench.service.requests("job/update").len();
+    assert!((2..60).contains(&claims), "{claims}");
+    assert_eq!(bench.status("job"), "QUEUED");
+    bench.service.faults.clear();
+    bench.pass_secs(3_600);
+    assert_eq!(bench.runs(), [Run::First]);
+}
+
+#[test]
+fn a_resumed_job_that_the_window_refuses_is_neither_spun_nor_ended() {
+    let mut bench = Bench::<1>::running("job");
+    bench.service.set("job", "QUEUED");
+    for _ in 0..300 {
+        bench.fault(
+            "job/update",
+            Fault::RefuseWith("InvalidStateTransition", "QUEUED"),
+        );
+    }
+    bench.reboot();
+    let before = bench.service.requests("job/update").len();
+    bench.link_up();
+    bench.pass_secs(2 * 3_600);
+    let claims = bench.service.requests("job/update").len() - before;
+    assert!((2..100).contains(&claims), "{claims}");
+    assert_eq!(bench.status("job"), "QUEUED");
+    bench.service.faults.clear();
+    bench.pass_secs(600);
+    assert_eq!(bench.runs(), [Run::First, Run::AfterRestart]);
+}
