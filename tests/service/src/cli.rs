@@ -47,12 +47,22 @@ The service's own paths:
   POST /_local/things/THING/certificate a certificate and key for a thing
   GET  /_local/clock                    {\"now\": SECONDS}
   POST /_local/clock                    {\"advance\": SECONDS, \"frozen\": true|false}
-  GET  /_local/faults                   the faults of downloads to come
-  POST /_local/faults                   {\"nextDownloads\": [FAULT, ...], \"allDownloads\": FAULT,
-                                         \"urlsExpireAtOnce\": true|false}; a FAULT is any of
-                                         {\"status\": 503, \"closeAfterBytes\": N,
-                                          \"stallAfterBytes\": N, \"bytesPerSecond\": N}
-  POST /_local/reset                    forget things, jobs, buckets and faults
+  GET  /_local/faults                   the faults to come
+  POST /_local/faults                   replace them, in a body of any of these members:
+    \"nextDownloads\": [FAULT, ...], \"allDownloads\": FAULT, \"urlsExpireAtOnce\": true|false
+      a FAULT is any of {\"status\": 503, \"closeAfterBytes\": N, \"stallAfterBytes\": N,
+      \"bytesPerSecond\": N}
+    \"nextRequests\": [FAULT, ...], \"allRequests\": FAULT
+      of devices over MQTT; a FAULT is any of {\"drop\": true} (done, the answer is lost),
+      {\"ignore\": true} (not done, no answer), {\"duplicate\": true} (answered twice),
+      {\"code\": \"RequestThrottled\"|\"InternalError\"} (refused), {\"hideNext\": SECONDS} (for so
+      long nothing is pending), with \"operation\": describe, update, pending or start-next
+    \"nextNotifications\": [FAULT, ...], \"allNotifications\": FAULT
+      a FAULT is {\"drop\": true} or {\"duplicate\": true}, with \"kind\": notify or notify-next
+  GET  /_local/knobs                    choices where AWS is unknown or tests want more
+  POST /_local/knobs                    {\"strictStatusDetails\": true|false,
+                                         \"notifyNextPerNamespace\": true|false}
+  POST /_local/reset                    forget things, jobs, buckets, faults and messages
 ";
 
 /// What the user asked for.

@@ -1,6 +1,7 @@
 //! One port for HTTP and HTTPS: the first byte of a connection tells which.
 //!
-//! A TLS handshake begins with 0x16, which no HTTP method does. Every step that waits for a client
+//! A TLS handshake begins with 0x16, which no HTTP method does. Requests of a client that showed a
+//! certificate carry it as an extension, [`ShownCertificate`]; nobody must show one. Every step that waits for a client
 //! has a bound, and so has the number of connections, so that slow clients cannot hold the service.
 
 use core::time::Duration;
@@ -12,13 +13,15 @@ use axum::http::{Request, Response};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConfig;
+use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 use tokio_rustls::TlsAcceptor;
+
+use crate::pki;
 
 const MAX_CONNECTIONS: usize = 512;
 const MAX_HEADERS: usize = 100;
@@ -46,6 +49,22 @@ impl Default for Patience {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(30),
         }
+    }
+}
+
+/// The verified certificate that the client of a request showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownCertificate {
+    /// The thing that it speaks for, if that can be the name of one.
+    pub thing: Option<String>,
+}
+
+impl ShownCertificate {
+    fn of(session: &ServerConnection) -> Option<Self> {
+        let certificate = session.peer_certificates()?.first()?;
+        Some(Self {
+            thing: pki::thing_name(certificate),
+        })
     }
 }
 
@@ -138,14 +157,16 @@ where
     if first == [TLS_HANDSHAKE] {
         let handshake = timeout(patience.handshake, acceptor.accept(stream));
         let stream = handshake.await.map_err(|_| Ended::Silent)??;
-        requests(stream, patience, stop, handler).await
+        let shown = ShownCertificate::of(stream.get_ref().1);
+        requests(stream, shown, patience, stop, handler).await
     } else {
-        requests(stream, patience, stop, handler).await
+        requests(stream, None, patience, stop, handler).await
     }
 }
 
 async fn requests<S, H, F>(
     stream: S,
+    shown: Option<ShownCertificate>,
     patience: Patience,
     mut stop: watch::Receiver<bool>,
     handler: H,
@@ -156,7 +177,11 @@ where
     F: Future<Output = Response<Body>>,
 {
     let service = service_fn(|request: Request<hyper::body::Incoming>| {
-        let response = handler(request.map(Body::new));
+        let mut request = request.map(Body::new);
+        if let Some(shown) = &shown {
+            request.extensions_mut().insert(shown.clone());
+        }
+        let response = handler(request);
         async { Ok::<_, core::convert::Infallible>(response.await) }
     });
     let connection = http1::Builder::new()
@@ -185,13 +210,13 @@ mod tests {
     use core::net::SocketAddr;
 
     use rustls::pki_types::ServerName;
-    use rustls::pki_types::pem::PemObject as _;
-    use rustls::{ClientConfig, RootCertStore};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio_rustls::TlsConnector;
+    use tokio_rustls::client::TlsStream;
 
     use super::*;
     use crate::pki::Pki;
+    use crate::pki::testing::client_config;
 
     const GET: &[u8] = b"GET /path HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
@@ -202,11 +227,21 @@ mod tests {
         server: tokio::task::JoinHandle<()>,
     }
 
+    impl Running {
+        async fn open_tls(&self, thing: Option<&str>) -> TlsStream<TcpStream> {
+            let config = client_config(&self.pki, thing);
+            let stream = TcpStream::connect(self.address).await.unwrap();
+            let name = ServerName::try_from("localhost").unwrap();
+            let connector = TlsConnector::from(Arc::new(config));
+            connector.connect(name, stream).await.unwrap()
+        }
+    }
+
     async fn start() -> Running {
         start_with(Patience::default()).await
     }
 
-    /// A server that answers with the path that was asked for.
+    /// A server that answers with the path that was asked for, and the thing that did.
     async fn start_with(patience: Patience) -> Running {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -214,7 +249,10 @@ mod tests {
         let tls = pki.https_server_config().unwrap();
         let (stop, stopped) = watch::channel(false);
         let echo = |request: Request<Body>| async move {
-            Response::new(Body::from(request.uri().path().to_owned()))
+            let shown = request.extensions().get::<ShownCertificate>();
+            let thing = shown.map(|shown| format!(" of {}", shown.thing.as_deref().unwrap()));
+            let path = request.uri().path();
+            Response::new(Body::from(format!("{path}{}", thing.unwrap_or_default())))
         };
         let server = tokio::spawn(serve(listener, tls, patience, stopped, echo));
         Running {
@@ -242,23 +280,16 @@ mod tests {
     #[tokio::test]
     async fn the_same_port_speaks_tls() {
         let running = start().await;
-        let mut roots = RootCertStore::empty();
-        let authority =
-            rustls::pki_types::CertificateDer::from_pem_slice(running.pki.ca_pem().as_bytes());
-        roots.add(authority.unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap();
-        let client = client.with_root_certificates(roots).with_no_client_auth();
-
-        let stream = TcpStream::connect(running.address).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(client))
-            .connect(name, stream)
-            .await
-            .unwrap();
+        let stream = running.open_tls(None).await;
         assert!(exchange(stream, GET).await.ends_with("\r\n\r\n/path"));
+    }
+
+    #[tokio::test]
+    async fn requests_carry_the_certificate_that_the_client_showed() {
+        let running = start().await;
+        let stream = running.open_tls(Some("gw-1")).await;
+        let answer = exchange(stream, GET).await;
+        assert!(answer.ends_with("\r\n\r\n/path of gw-1"), "{answer}");
     }
 
     #[tokio::test]

@@ -399,6 +399,36 @@ fn write_private(path: &Path, content: &str) -> Result<(), PkiError> {
     })
 }
 
+/// What the tests of other modules need to be a client.
+#[cfg(test)]
+pub(crate) mod testing {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::{ClientConfig, RootCertStore};
+
+    use super::*;
+
+    /// Trusts `pki`, and shows a certificate of `thing`.
+    pub(crate) fn client_config(pki: &Pki, thing: Option<&str>) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        let authority = CertificateDer::from_pem_slice(pki.ca_pem().as_bytes()).unwrap();
+        roots.add(authority).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let Some(thing) = thing else {
+            return builder.with_no_client_auth();
+        };
+        let issued = pki.issue_thing_certificate(thing).unwrap();
+        let certificate = CertificateDer::from_pem_slice(issued.certificate_pem.as_bytes());
+        let key = PrivateKeyDer::from_pem_slice(issued.private_key_pem.as_bytes());
+        builder
+            .with_client_auth_cert(vec![certificate.unwrap()], key.unwrap())
+            .unwrap()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,12 +5,13 @@
 //! hears is in the order in which it came about.
 
 use core::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::device::faults::DeviceFaults;
 use crate::device::{self, Outlet};
 use crate::model::Model;
 use crate::model::document::Presign;
@@ -27,6 +28,8 @@ struct Inner {
     clock: Clock,
     presign: Arc<dyn Presign>,
     outlet: Arc<dyn Outlet>,
+    /// Locked for a moment, and after the model if both are.
+    faults: Mutex<DeviceFaults>,
     deadline_moved: Notify,
 }
 
@@ -43,6 +46,7 @@ impl Shared {
             clock,
             presign,
             outlet,
+            faults: Mutex::default(),
             deadline_moved: Notify::new(),
         };
         Self {
@@ -93,6 +97,16 @@ impl Shared {
         &*self.inner.outlet
     }
 
+    /// Replaces the faults of the device plane.
+    pub fn set_faults(&self, faults: DeviceFaults) {
+        *self.faults() = faults;
+    }
+
+    /// The faults of the device plane.
+    pub(crate) fn faults(&self) -> MutexGuard<'_, DeviceFaults> {
+        self.inner.faults()
+    }
+
     /// Ends executions whose timers run out, for as long as it is polled. One task does this.
     pub async fn run_timers(&self) {
         loop {
@@ -124,7 +138,12 @@ impl fmt::Debug for Shared {
 impl Inner {
     fn tell_devices(&self, model: &mut Model, now: Timestamp) {
         for effect in model.take_effects() {
-            device::tell(&*self.outlet, &*self.presign, &effect, now);
+            let fault = self.faults().next_notification(&effect);
+            device::tell(&*self.outlet, &*self.presign, &effect, fault, now);
         }
+    }
+
+    fn faults(&self) -> MutexGuard<'_, DeviceFaults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post, put};
+use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -28,10 +28,9 @@ pub(super) fn routes() -> Router<Arc<Backend>> {
     Router::new()
         .route("/things/{thing}/jobs", get(get_pending))
         .route(
-            "/things/{thing}/jobs/$next",
-            put(start_next).get(describe_next),
+            "/things/{thing}/jobs/{job}",
+            get(describe).post(update).put(start_next),
         )
-        .route("/things/{thing}/jobs/{job}", get(describe).post(update))
         .route("/command-executions", post(absent("StartCommandExecution")))
 }
 
@@ -59,10 +58,14 @@ async fn get_pending(State(service): Service, Labels(thing): Labels<String>) -> 
 
 async fn start_next(
     State(service): Service,
-    Labels(thing): Labels<String>,
+    Labels((thing, job)): Labels<(String, String)>,
     Json(body): Json<Body>,
 ) -> Answered<Described> {
     let thing = thing_name(&thing)?;
+    // The path holds `$next`, escaped or not; no other job can be started by it.
+    if Selector::parse(&job) != Some(Selector::Next) {
+        return Err(invalid_job(&job));
+    }
     let request = StartNext::parse(&body)?;
     let (execution, now) = service.shared.with(|model, now| {
         Ok::<_, DeviceError>((model.start_next(&thing, None, &request, now)?, now))
@@ -89,14 +92,6 @@ impl Choice {
             .map(|include| ("includeJobDocument".to_owned(), json!(include)));
         Describe::parse(&number.into_iter().chain(document).collect())
     }
-}
-
-async fn describe_next(
-    service: Service,
-    Labels(thing): Labels<String>,
-    choice: Parameters<Choice>,
-) -> Answered<Described> {
-    describe(service, Labels((thing, "$next".to_owned())), choice).await
 }
 
 async fn describe(

@@ -70,6 +70,11 @@ impl ApiError {
         )
     }
 
+    /// A request of a device for a thing that it is not.
+    pub(super) fn foreign_thing() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden")
+    }
+
     /// A request that a web page made, not a program.
     pub(super) fn from_web_page() -> Self {
         let message =

@@ -5,6 +5,7 @@
 //! be able to step the clock or to reset the service.
 
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,8 +21,10 @@ use serde::{Deserialize, Serialize};
 use super::Backend;
 use super::error::ApiError;
 use super::extract::{Answer, Answered, Empty, Json, Labels};
-use crate::artifacts::Faults;
+use crate::artifacts::{DownloadFault, Faults};
 use crate::broker::LiveConnection;
+use crate::device::faults::{DeviceFaults, NotificationFault, RequestFault};
+use crate::model::Knobs;
 use crate::pki::PkiError;
 
 /// The longest step of the clock: a century.
@@ -35,6 +38,7 @@ pub(super) fn routes() -> Router<Arc<Backend>> {
         .route("/_local/clock", get(clock).post(set_clock))
         .route("/_local/faults", get(faults).post(set_faults))
         .route("/_local/health", get(health))
+        .route("/_local/knobs", get(knobs).post(set_knobs))
         .route("/_local/reset", post(reset))
         .route("/_local/status", get(status))
         .route("/_local/things/{thing}/certificate", post(certificate))
@@ -60,6 +64,8 @@ async fn health() -> Answer<Health> {
 async fn reset(State(service): Service) -> Answer<Empty> {
     service.shared.with(|model, _| model.reset());
     service.artifacts.reset();
+    service.shared.set_faults(DeviceFaults::default());
+    service.broker.forget_messages();
     tracing::info!("forgot things, jobs and artifacts");
     Answer(Empty {})
 }
@@ -114,16 +120,109 @@ async fn set_clock(State(service): Service, Json(request): Json<SetClock>) -> An
     Ok(Answer(Clock::read(&service)))
 }
 
-async fn faults(State(service): Service) -> Answer<Faults> {
-    Answer(service.artifacts.faults())
+/// The faults of downloads and of the device plane.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+struct AllFaults {
+    next_downloads: VecDeque<DownloadFault>,
+    all_downloads: DownloadFault,
+    urls_expire_at_once: bool,
+    next_requests: VecDeque<RequestFault>,
+    all_requests: RequestFault,
+    next_notifications: VecDeque<NotificationFault>,
+    all_notifications: NotificationFault,
 }
 
-async fn set_faults(State(service): Service, Json(faults): Json<Faults>) -> Answered<Faults> {
-    let faults = faults
-        .checked()
-        .map_err(|error| ApiError::invalid_request(error.to_string()))?;
-    service.artifacts.set_faults(faults.clone());
-    Ok(Answer(faults))
+impl AllFaults {
+    fn read(service: &Backend) -> Self {
+        let of_downloads = service.artifacts.faults();
+        let of_devices = service.shared.faults().clone();
+        Self {
+            next_downloads: of_downloads.next_downloads,
+            all_downloads: of_downloads.all_downloads,
+            urls_expire_at_once: of_downloads.urls_expire_at_once,
+            next_requests: of_devices.next_requests,
+            all_requests: of_devices.all_requests,
+            next_notifications: of_devices.next_notifications,
+            all_notifications: of_devices.all_notifications,
+        }
+    }
+
+    fn apply(self, service: &Backend) -> Result<(), ApiError> {
+        let of_downloads = Faults {
+            next_downloads: self.next_downloads,
+            all_downloads: self.all_downloads,
+            urls_expire_at_once: self.urls_expire_at_once,
+        };
+        let of_devices = DeviceFaults {
+            next_requests: self.next_requests,
+            all_requests: self.all_requests,
+            next_notifications: self.next_notifications,
+            all_notifications: self.all_notifications,
+            ..DeviceFaults::default()
+        };
+        let of_downloads = of_downloads.checked();
+        let of_downloads =
+            of_downloads.map_err(|error| ApiError::invalid_request(error.to_string()))?;
+        let of_devices = of_devices.checked();
+        let of_devices =
+            of_devices.map_err(|error| ApiError::invalid_request(error.to_string()))?;
+        service.artifacts.set_faults(of_downloads);
+        service.shared.set_faults(of_devices);
+        Ok(())
+    }
+}
+
+async fn faults(State(service): Service) -> Answer<AllFaults> {
+    Answer(AllFaults::read(&service))
+}
+
+async fn set_faults(State(service): Service, Json(faults): Json<AllFaults>) -> Answered<AllFaults> {
+    faults.apply(&service)?;
+    Ok(Answer(AllFaults::read(&service)))
+}
+
+/// The choices that may change while the service runs. A member that is left out stays as it is.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+struct SomeKnobs {
+    strict_status_details: Option<bool>,
+    notify_next_per_namespace: Option<bool>,
+}
+
+impl From<Knobs> for SomeKnobs {
+    fn from(knobs: Knobs) -> Self {
+        Self {
+            strict_status_details: Some(knobs.strict_status_details),
+            notify_next_per_namespace: Some(knobs.notify_next_per_namespace),
+        }
+    }
+}
+
+async fn knobs(State(service): Service) -> Answer<SomeKnobs> {
+    Answer(service.shared.with(|model, _| model.knobs()).into())
+}
+
+async fn set_knobs(State(service): Service, Json(asked): Json<SomeKnobs>) -> Answer<SomeKnobs> {
+    let knobs = service.shared.with(|model, _| {
+        let mut knobs = model.knobs();
+        let choices = [
+            (
+                asked.strict_status_details,
+                &mut knobs.strict_status_details,
+            ),
+            (
+                asked.notify_next_per_namespace,
+                &mut knobs.notify_next_per_namespace,
+            ),
+        ];
+        for (asked, knob) in choices {
+            *knob = asked.unwrap_or(*knob);
+        }
+        model.set_knobs(knobs);
+        knobs
+    });
+    Answer(knobs.into())
 }
 
 #[derive(Debug, Serialize)]

@@ -2,8 +2,8 @@
 //! `/_local`, the service's own.
 //!
 //! All share one port, and the first two share paths as well, so the service name in the SigV4
-//! credential decides which plane a request is for. Signatures are not verified. Requests are turned
-//! into the model's and its answers into JSON; what is allowed is the model's to say, never decided
+//! credential decides which plane a request is for. Signatures are not verified. A device that shows its
+//! certificate needs no signature for the jobs of its own thing. Requests are turned into the model's and its answers into JSON; what is allowed is the model's to say, never decided
 //! here.
 //!
 //! # `/_local`
@@ -16,9 +16,11 @@
 //! | `POST /_local/things/THING/certificate` | `certificatePem`, `privateKey`, `caPem`, `endpoint`, `port` |
 //! | `GET /_local/clock` | `{"now": SECONDS}` |
 //! | `POST /_local/clock` `{"advance": SECONDS, "frozen": BOOL}` | steps the clock; stops it or lets it run |
-//! | `GET /_local/faults` | the faults to come, see [`crate::artifacts::Faults`] |
+//! | `GET /_local/faults` | the faults to come, see [`crate::artifacts::Faults`] and [`crate::device::faults::DeviceFaults`] |
 //! | `POST /_local/faults` | replaces them |
-//! | `POST /_local/reset` | forgets things, jobs, buckets and faults; certificates and clock stay |
+//! | `GET /_local/knobs` | `strictStatusDetails` and `notifyNextPerNamespace`, see [`crate::model::Knobs`] |
+//! | `POST /_local/knobs` | sets those that it names |
+//! | `POST /_local/reset` | forgets things, jobs, buckets, faults and waiting messages; certificates and clock stay |
 
 mod control;
 mod data;
@@ -132,6 +134,7 @@ impl Api {
             }
             Plane::Control => route(self.control, request).await,
             Plane::Data => route(self.data, request).await,
+            Plane::Foreign => ApiError::foreign_thing().into_response(),
             Plane::Local => route(self.local, request).await,
             Plane::Unknown { service } => ApiError::unknown_service(&service).into_response(),
             Plane::Unsigned => ApiError::unsigned().into_response(),

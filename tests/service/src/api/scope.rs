@@ -1,7 +1,11 @@
 //! Which plane a request is for: the credential scope of its signature says.
 //!
 //! `Authorization: AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`, or the same
-//! in `X-Amz-Credential` of a presigned query.
+//! in `X-Amz-Credential` of a presigned query. A device without a signature shows its certificate instead,
+//! and reaches the jobs of its own thing only.
+//! Facts: developer guide, "Device-side HTTP API" and the policy actions `iotjobsdata:*`.
+
+use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::http::Request;
@@ -9,6 +13,7 @@ use axum::http::header::AUTHORIZATION;
 use percent_encoding::percent_decode_str;
 
 use crate::artifacts::is_presigned;
+use crate::http::ShownCertificate;
 
 const MAX_REGION_BYTES: usize = 32;
 /// The first segments of the paths of `iot` and `iot-jobs-data`.
@@ -30,6 +35,8 @@ pub(super) enum Plane {
     Control,
     /// `iot-jobs-data`.
     Data,
+    /// `iot-jobs-data`, of a thing that the certificate does not speak for.
+    Foreign,
     /// The service's own.
     Local,
     /// Signed for a service that is not here.
@@ -48,13 +55,20 @@ pub(super) fn of(request: &Request<Body>) -> (Plane, Option<String>) {
         .headers()
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    let credential = header
-        .and_then(in_header)
-        .or_else(|| in_query(request.uri().query()?));
+    let query = request.uri().query().unwrap_or_default();
+    let is_presigned = is_presigned(query);
+    // A presigned query says more than a header that does not belong there; S3 has its own way to refuse it.
+    let header = header.filter(|_| !is_presigned);
+    let credential = in_query(query).or_else(|| in_header(header?));
     let Some((region, service)) = credential.as_deref().and_then(parse) else {
+        let shown = request.extensions().get::<ShownCertificate>();
+        if let Some((shown, thing)) = shown.zip(thing_of_jobs(path)) {
+            let is_own = shown.thing.as_deref() == Some(&*thing);
+            let plane = if is_own { Plane::Data } else { Plane::Foreign };
+            return (plane, None);
+        }
         let first = path.split('/').nth(1).unwrap_or_default();
         // S3 has unsigned requests, older signatures, and its own way to refuse them.
-        let is_presigned = request.uri().query().is_some_and(is_presigned);
         let plane = if IOT_PATHS.contains(&first) && !is_presigned {
             Plane::Unsigned
         } else {
@@ -71,6 +85,15 @@ pub(super) fn of(request: &Request<Body>) -> (Plane, Option<String>) {
         },
     };
     (plane, is_region(region).then(|| region.to_owned()))
+}
+
+/// The thing of a path of the data plane: `/things/THING/jobs` or below.
+fn thing_of_jobs(path: &str) -> Option<Cow<'_, str>> {
+    let mut segments = path.strip_prefix("/things/")?.split('/');
+    let (thing, "jobs") = (segments.next()?, segments.next()?) else {
+        return None;
+    };
+    Some(percent_decode_str(thing).decode_utf8_lossy())
 }
 
 fn in_header(header: &str) -> Option<String> {
@@ -154,10 +177,40 @@ mod tests {
     }
 
     #[test]
+    fn a_presigned_query_goes_to_s3_whatever_the_header_says() {
+        for query in ["AWSAccessKeyId=k", "X-Amz-Algorithm=AWS4-HMAC-SHA256"] {
+            let credential = "k/20261021/eu-west-1/iot/aws4_request";
+            let (plane, _) = signed(&format!("/b/k?{query}"), credential);
+            assert_eq!(plane, Plane::Artifacts, "{query}");
+        }
+    }
+
+    #[test]
     fn without_a_signature_the_path_decides() {
         assert_eq!(unsigned("/_local/health"), (Plane::Local, None));
         assert_eq!(unsigned("/things/t"), (Plane::Unsigned, None));
         assert_eq!(unsigned("/bucket/things"), (Plane::Artifacts, None));
+    }
+
+    #[test]
+    fn without_a_signature_a_certificate_opens_the_jobs_of_its_thing() {
+        let shown_by = |thing: Option<&str>, uri: &str| {
+            let thing = thing.map(str::to_owned);
+            let request = Request::builder().uri(uri);
+            let request = request.extension(ShownCertificate { thing });
+            of(&request.body(Body::empty()).unwrap()).0
+        };
+        for (thing, uri, plane) in [
+            (Some("a:1"), "/things/a:1/jobs", Plane::Data),
+            (Some("a:1"), "/things/a%3A1/jobs/%24next", Plane::Data),
+            (Some("a:1"), "/things/a:2/jobs/J", Plane::Foreign),
+            (None, "/things/a:1/jobs", Plane::Foreign),
+            (Some("a:1"), "/things/a:1", Plane::Unsigned),
+            (Some("a:1"), "/things/a:1/jobs-x", Plane::Unsigned),
+            (Some("a:1"), "/jobs/J", Plane::Unsigned),
+        ] {
+            assert_eq!(shown_by(thing, uri), plane, "{thing:?} {uri}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The planes over loopback, as clients see them.
 
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, ORIGIN};
@@ -8,11 +9,15 @@ use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::clock::Clock;
 use crate::model::time::Timestamp;
+use crate::pki::testing::client_config;
 use crate::service::{Service, Settings};
 
 const THING_ARN: &str = "arn:aws:iot:eu-west-1:123456789012:thing/gw-1";
@@ -83,24 +88,19 @@ impl Client {
             .header(HOST, self.address.to_string())
             .header(CONTENT_LENGTH, body.len());
         let stream = TcpStream::connect(self.address).await.unwrap();
-        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
-        let connection = tokio::spawn(connection);
-        let answer = sender
-            .send_request(request.body(Body::from(body)).unwrap())
-            .await
-            .unwrap();
-        let exception = answer
-            .headers()
-            .get("x-amzn-errortype")
-            .map_or("", |value| value.to_str().unwrap());
-        let (status, exception) = (answer.status().as_u16(), exception.to_owned());
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        drop(connection);
-        Answer {
-            status,
-            exception,
-            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-        }
+        exchange(stream, request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// Asks as a device does: over TLS, showing a certificate of `thing`, without a signature.
+    async fn device(&self, thing: &str, line: &str, body: Value) -> Answer {
+        let config = client_config(self.service.pki(), Some(thing));
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        let stream = connector.connect(name, stream).await.unwrap();
+        let request = request(line).header(HOST, "localhost");
+        let body = Body::from(body.to_string());
+        exchange(stream, request.body(body).unwrap()).await
     }
 
     async fn upload(&self, path: &str, content: &'static str) {
@@ -116,6 +116,27 @@ impl Client {
                 .status,
             200
         );
+    }
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Body>,
+) -> Answer {
+    let (mut sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let answer = sender.send_request(request).await.unwrap();
+    let exception = answer
+        .headers()
+        .get("x-amzn-errortype")
+        .map_or("", |value| value.to_str().unwrap());
+    let (status, exception) = (answer.status().as_u16(), exception.to_owned());
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    drop(connection);
+    Answer {
+        status,
+        exception,
+        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
     }
 }
 
@@ -465,4 +486,88 @@ async fn no_web_page_drives_the_service() {
     );
     let status = client.local("GET /_local/status", json!({})).await.ok();
     assert_eq!(status["things"], 1);
+}
+
+#[tokio::test]
+async fn a_device_reaches_the_jobs_of_its_thing_with_its_certificate_alone() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/J", job()).await.ok();
+
+    let line = "GET /things/gw-1/jobs";
+    let pending = client.device("gw-1", line, json!({})).await.ok();
+    assert_eq!(pending["queuedJobs"][0]["jobId"], "J");
+    let line = "POST /things/gw-1/jobs/J";
+    let body = json!({"status": "SUCCEEDED"});
+    client.device("gw-1", line, body).await.ok();
+
+    for line in ["GET /things/gw-1/jobs", "PUT /things/gw-1/jobs/$next"] {
+        let answer = client.device("gw-2", line, json!({})).await;
+        assert_eq!(
+            answer.refused(),
+            refusal(403, "ForbiddenException"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn next_may_be_written_with_and_without_an_escape() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/J", job()).await.ok();
+    for next in ["$next", "%24next"] {
+        let line = format!("GET /things/gw-1/jobs/{next}");
+        let described = client.data(&line, json!({})).await.ok();
+        assert_eq!(described["execution"]["jobId"], "J");
+        let line = format!("PUT /things/gw-1/jobs/{next}");
+        let started = client.data(&line, json!({})).await.ok();
+        assert_eq!(started["execution"]["jobId"], "J");
+        let line = format!("POST /things/gw-1/jobs/{next}");
+        let updated = client.data(&line, json!({"status": "SUCCEEDED"})).await;
+        assert_eq!(updated.refused(), refusal(400, "InvalidRequestException"));
+    }
+}
+
+#[tokio::test]
+async fn faults_of_devices_are_planned_beside_those_of_downloads_and_go_with_a_reset() {
+    let client = Client::new().await;
+    let faults = json!({
+        "nextRequests": [{"operation": "start-next", "drop": true}],
+        "nextNotifications": [{"kind": "notify", "duplicate": true}],
+        "nextDownloads": [{"status": 503}],
+    });
+    let planned = client.local("POST /_local/faults", faults).await.ok();
+    assert_eq!(planned["nextRequests"][0]["operation"], "start-next");
+    assert_eq!(planned["nextNotifications"][0]["kind"], "notify");
+    assert_eq!(planned["nextDownloads"][0]["status"], 503);
+
+    for wrong in [
+        json!({"nextRequests": [{"operation": "get"}]}),
+        json!({"nextRequests": [{"code": "VersionMismatch"}]}),
+        json!({"nextRequests": [{"hideNext": 86_401}]}),
+        json!({"someRequests": []}),
+    ] {
+        let refused = client.local("POST /_local/faults", wrong).await.refused();
+        assert_eq!(refused, refusal(400, "InvalidRequestException"));
+    }
+    let kept = client.local("GET /_local/faults", json!({})).await.ok();
+    assert_eq!(kept, planned);
+
+    client.local("POST /_local/reset", json!({})).await.ok();
+    let forgotten = client.local("GET /_local/faults", json!({})).await.ok();
+    assert_eq!(forgotten["nextRequests"], json!([]));
+}
+
+#[tokio::test]
+async fn a_knob_is_set_while_the_service_runs_and_the_others_stay() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/J", job()).await.ok();
+    let strict = json!({"strictStatusDetails": true});
+    let knobs = client.local("POST /_local/knobs", strict).await.ok();
+    assert_eq!(
+        knobs,
+        json!({"strictStatusDetails": true, "notifyNextPerNamespace": false})
+    );
+    let body = json!({"status": "IN_PROGRESS", "statusDetails": {"n": 1}});
+    let update = client.data("POST /things/gw-1/jobs/J", body).await;
+    assert_eq!(update.refused(), refusal(400, "InvalidRequestException"));
 }

@@ -29,6 +29,10 @@ pub enum S3Error {
     /// DeleteBucket for a bucket that holds objects.
     #[error("The bucket you tried to delete is not empty")]
     BucketNotEmpty,
+    /// The client showed a certificate to a presigned URL. S3 asks for none; the local service refuses it so that
+    /// no device gets used to giving its identity away.
+    #[error("A presigned URL is asked for without a client certificate")]
+    ClientCertificateShown,
     /// The object, or what all objects hold together, exceeds a limit.
     #[error("Your proposed upload exceeds the maximum allowed size of {limit} bytes")]
     EntityTooLarge {
@@ -96,6 +100,11 @@ pub enum S3Error {
         /// The header or parameter.
         what: String,
     },
+    /// The request is signed in its query, and carries an `Authorization` header as well.
+    #[error(
+        "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified"
+    )]
+    OneAuthMechanism,
     /// `If-Match` or `If-Unmodified-Since` does not hold.
     #[error("At least one of the pre-conditions you specified did not hold")]
     PreconditionFailed,
@@ -107,7 +116,7 @@ pub enum S3Error {
         "Your socket connection to the server was not read from or written to within the timeout period."
     )]
     RequestTimeout,
-    /// More buckets, objects or uploads than the local service keeps.
+    /// More objects or parts than the local service keeps, where S3 has no limit that is as low.
     #[error("You have attempted to create more {what} than allowed: {limit}")]
     TooMany {
         /// What there are too many of.
@@ -115,6 +124,9 @@ pub enum S3Error {
         /// How many are allowed.
         limit: usize,
     },
+    /// More buckets than the local service keeps.
+    #[error("You have attempted to create more buckets than allowed")]
+    TooManyBuckets,
     /// The content differs from the digest that the request is signed with.
     #[error("The provided 'x-amz-content-sha256' header does not match what was computed.")]
     XAmzContentSha256Mismatch,
@@ -125,6 +137,7 @@ impl S3Error {
     fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::AccessDenied
+            | Self::ClientCertificateShown
             | Self::Presign(PresignError::Expired | PresignError::NotYetValid) => {
                 (StatusCode::FORBIDDEN, "AccessDenied")
             }
@@ -135,7 +148,10 @@ impl S3Error {
             Self::Fault { status } => (*status, "SlowDown"),
             Self::IncompleteBody => (StatusCode::BAD_REQUEST, "IncompleteBody"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
-            Self::InvalidArgument { .. } => (StatusCode::BAD_REQUEST, "InvalidArgument"),
+            Self::InvalidArgument { .. } | Self::OneAuthMechanism => {
+                (StatusCode::BAD_REQUEST, "InvalidArgument")
+            }
+            Self::TooMany { .. } => (StatusCode::BAD_REQUEST, "InvalidRequest"),
             Self::InvalidBucketName => (StatusCode::BAD_REQUEST, "InvalidBucketName"),
             Self::InvalidPart => (StatusCode::BAD_REQUEST, "InvalidPart"),
             Self::InvalidRange { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange"),
@@ -158,7 +174,7 @@ impl S3Error {
                 (StatusCode::FORBIDDEN, "InvalidAccessKeyId")
             }
             Self::RequestTimeout => (StatusCode::BAD_REQUEST, "RequestTimeout"),
-            Self::TooMany { .. } => (StatusCode::BAD_REQUEST, "TooManyBuckets"),
+            Self::TooManyBuckets => (StatusCode::BAD_REQUEST, "TooManyBuckets"),
             Self::XAmzContentSha256Mismatch => {
                 (StatusCode::BAD_REQUEST, "XAmzContentSHA256Mismatch")
             }

@@ -1,6 +1,6 @@
 //! What goes wrong on purpose with the downloads of devices, so that a test can count on it.
 //!
-//! Driven by `POST /_local/faults` with the JSON of [`Faults`]; see [`crate::api`].
+//! Driven by `POST /_local/faults`; see [`crate::api`].
 
 use std::collections::VecDeque;
 

@@ -27,6 +27,7 @@ mod xml;
 mod tests;
 
 use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::io;
 use std::path::Path;
@@ -52,6 +53,8 @@ pub struct Artifacts {
 struct Inner {
     store: store::Store,
     faults: Mutex<Faults>,
+    /// How many URLs were issued.
+    issued: AtomicU64,
     origin: String,
     region: String,
 }
@@ -68,6 +71,7 @@ impl Artifacts {
         let inner = Inner {
             store,
             faults: Mutex::default(),
+            issued: AtomicU64::default(),
             origin: origin.to_owned(),
             region: region.to_owned(),
         };
@@ -92,7 +96,7 @@ impl Artifacts {
         *self.inner.faults() = faults;
     }
 
-    /// Issues a URL that reads or writes one object for `expires` from `now` on.
+    /// Issues a URL that reads or writes one object for `expires` from `now` on. No two are equal.
     pub fn presign(
         &self,
         access: Access,
@@ -118,8 +122,11 @@ impl Artifacts {
             &self.inner.region,
             bucket,
             key,
-            expires,
-            signed_at,
+            presign::Issue {
+                number: self.inner.issued.fetch_add(1, Ordering::Relaxed),
+                expires,
+                now: signed_at,
+            },
         )
     }
 

@@ -30,7 +30,7 @@ const MAX_SKEW: u64 = 900;
 const SECURITY_TOKEN: &str = concat!(
     "IQoJb3JpZ2luX2VjLOCAL/////////////////LOCALSESSIONTOKENISNOCREDENTIALOCALSESSIONTOKENISNOCREDENTIAL",
     "LOCALSESSIONTOKENISNOCREDENTIALOCALSESSIONTOKENISNOCREDENTIALOCALSESSIONTOKENISNOCREDENTIALOCALSESS",
-    "LOCALSESSIONTOKENISNOCREDENTIALOCALSESSIONTOKENISNOCREDENTIALOCALSESSIONTOKENISNOCREDENTIALOCAL+A=="
+    "LOCALSESSIONTOKENISNOCREDENTIALOCALSESSIONTOKENISNOCREDENTIALOCALSESSIONTOKENISNOCREDENTIALOCAL+"
 );
 
 const UNESCAPED: AsciiSet = NON_ALPHANUMERIC
@@ -105,16 +105,31 @@ pub(super) struct SignedRequest<'a> {
     pub(super) header: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Presigns a `method` of `bucket`/`key` below `origin` (`https://HOST:PORT`) for `expires` seconds from `now`.
+/// When a URL is issued, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Issue {
+    /// Tells the URL from all others of the same second.
+    pub(super) number: u64,
+    /// Its life, in seconds.
+    pub(super) expires: u64,
+    /// When that begins.
+    pub(super) now: u64,
+}
+
+/// Presigns a `method` of `bucket`/`key` below `origin` (`https://HOST:PORT`).
 pub(super) fn presign(
     method: &str,
     origin: &str,
     region: &str,
     bucket: &str,
     key: &str,
-    expires: u64,
-    now: u64,
+    issue: Issue,
 ) -> PresignedUrl {
+    let Issue {
+        number,
+        expires,
+        now,
+    } = issue;
     let (_, host) = origin.split_once("://").unwrap_or(("", origin));
     let path = format!(
         "/{}/{}",
@@ -131,7 +146,7 @@ pub(super) fn presign(
         "X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={credential}&X-Amz-Date={date}&X-Amz-Expires={expires}\
          &X-Amz-Security-Token={token}&X-Amz-SignedHeaders=host",
         credential = encode(&format!("{ACCESS_KEY}/{scope}")),
-        token = encode(SECURITY_TOKEN),
+        token = encode(&format!("{SECURITY_TOKEN}{number:016X}==")),
     );
     let canonical = format!("{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
     let signature = sign(&canonical, &date, scope);
@@ -328,6 +343,11 @@ mod tests {
 
     const NOW: u64 = 1_792_567_680;
     const ORIGIN: &str = "https://localhost:9443";
+    const ISSUE: Issue = Issue {
+        number: 1,
+        expires: 300,
+        now: NOW,
+    };
 
     fn issue() -> String {
         issue_for("GET")
@@ -335,7 +355,7 @@ mod tests {
 
     fn issue_for(method: &str) -> String {
         let key = "a b/ü+1.bin";
-        presign(method, ORIGIN, "eu-west-1", "firmware", key, 300, NOW)
+        presign(method, ORIGIN, "eu-west-1", "firmware", key, ISSUE)
             .reveal()
             .to_owned()
     }
@@ -450,7 +470,7 @@ mod tests {
 
     #[test]
     fn a_url_prints_without_its_query() {
-        let url = presign("GET", ORIGIN, "eu-west-1", "firmware", "image", 300, NOW);
+        let url = presign("GET", ORIGIN, "eu-west-1", "firmware", "image", ISSUE);
         assert_eq!(
             format!("{url} {url:?}"),
             "https://localhost:9443/firmware/image?… https://localhost:9443/firmware/image?…"

@@ -11,12 +11,15 @@ use uuid::Uuid;
 
 use super::presign::{SignedRequest, is_presigned, verify};
 use super::reply::{document, status, stored, text};
-use super::xml::{NAMESPACE, Writer};
+use super::xml::{self, NAMESPACE, Writer};
 use super::{Artifacts, Inner, S3Error, list, upload};
+use crate::http::ShownCertificate;
 use crate::model::time::Timestamp;
 
 /// The XML that a client may send: a list of parts is the longest.
 pub(super) const MAX_XML_BYTES: usize = 2 << 20;
+/// The most objects of one DeleteObjects.
+const MAX_DELETED: usize = 1000;
 
 impl Artifacts {
     /// Answers one request of S3's API.
@@ -193,8 +196,39 @@ impl Inner {
                 )))
             }
             Method::GET => self.list(call),
+            Method::POST if call.query.contains_key("delete") => {
+                call.allow(&["delete"])?;
+                self.delete_objects(call, body).await
+            }
             _ => Err(S3Error::MethodNotAllowed),
         }
+    }
+
+    /// DeleteObjects. An object that does not exist counts as deleted.
+    async fn delete_objects(&self, call: &Call<'_>, body: Body) -> Result<Response<Body>, S3Error> {
+        let request = upload::small(body, MAX_XML_BYTES).await?;
+        let request = core::str::from_utf8(&request).map_err(|_| S3Error::MalformedXml)?;
+        let keys = xml::elements(request, "Object").map(|object| {
+            let key = xml::elements(object, "Key").next().map(xml::text);
+            key.ok_or(S3Error::MalformedXml)
+        });
+        let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
+        if keys.is_empty() || keys.len() > MAX_DELETED {
+            return Err(S3Error::MalformedXml);
+        }
+        let is_quiet = xml::elements(request, "Quiet").any(|quiet| quiet.trim() == "true");
+        let mut xml = Writer::new();
+        xml.open("DeleteResult", Some(NAMESPACE));
+        for key in keys {
+            self.store.delete(&call.bucket, &key)?;
+            if !is_quiet {
+                xml.open("Deleted", None)
+                    .element("Key", &key)
+                    .close("Deleted");
+            }
+        }
+        xml.close("DeleteResult");
+        Ok(document(xml.finish()))
     }
 
     fn list(&self, call: &Call<'_>) -> Result<Response<Body>, S3Error> {
@@ -226,9 +260,18 @@ impl Inner {
 }
 
 /// Whether the request may be answered at all: presigned queries are verified, signed headers believed.
+///
+/// Only one of them is taken, as S3 does: a device that gives its own credentials to whatever host a URL names
+/// must fail here.
 fn authorize(head: &request::Parts, now: u64) -> Result<(), S3Error> {
     let query = head.uri.query().unwrap_or_default();
     if is_presigned(query) {
+        if head.headers.contains_key(AUTHORIZATION) {
+            return Err(S3Error::OneAuthMechanism);
+        }
+        if head.extensions.get::<ShownCertificate>().is_some() {
+            return Err(S3Error::ClientCertificateShown);
+        }
         let header = |name: &str| text(&head.headers, name).map(str::to_owned);
         let host = text(&head.headers, HOST.as_str()).unwrap_or_default();
         let (method, path) = (head.method.as_str(), head.uri.path());

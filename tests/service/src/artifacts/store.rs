@@ -4,7 +4,7 @@
 //! A file is deleted when the last reader of its object is done.
 
 use core::sync::atomic::{AtomicU64, Ordering};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub const MAX_STORED_BYTES: u64 = 16 << 30;
 
 const MAX_BUCKETS: usize = 100;
 const MAX_OBJECTS: usize = 10_000;
-const MAX_UPLOADS: usize = 100;
+pub(super) const MAX_UPLOADS: usize = 100;
 const MAX_PARTS: usize = 10_000;
 const MAX_KEY_BYTES: usize = 1024;
 const COPY_BYTES: usize = 256 * 1024;
@@ -83,6 +83,8 @@ struct Bucket {
 struct Index {
     buckets: BTreeMap<String, Bucket>,
     uploads: BTreeMap<String, Upload>,
+    /// The ids of the uploads, the oldest first.
+    begun: VecDeque<String>,
 }
 
 /// Every bucket of the service.
@@ -123,10 +125,7 @@ impl Store {
             return Err(S3Error::BucketAlreadyOwnedByYou);
         }
         if index.buckets.len() == MAX_BUCKETS {
-            return Err(S3Error::TooMany {
-                what: "buckets",
-                limit: MAX_BUCKETS,
-            });
+            return Err(S3Error::TooManyBuckets);
         }
         index.buckets.insert(
             name.to_owned(),
@@ -145,7 +144,9 @@ impl Store {
             return Err(S3Error::BucketNotEmpty);
         }
         index.buckets.remove(name);
-        index.uploads.retain(|_, upload| upload.bucket != name);
+        let Index { uploads, begun, .. } = &mut *index;
+        uploads.retain(|_, upload| upload.bucket != name);
+        begun.retain(|id| uploads.contains_key(id));
         Ok(())
     }
 
@@ -231,12 +232,13 @@ impl Store {
     pub(super) fn begin_upload(&self, id: String, upload: Upload) -> Result<(), S3Error> {
         self.check_key(&upload.bucket, &upload.key)?;
         let mut index = self.index();
-        if index.uploads.len() == MAX_UPLOADS {
-            return Err(S3Error::TooMany {
-                what: "uploads",
-                limit: MAX_UPLOADS,
-            });
+        // Who abandons an upload does not say so: the oldest one makes room.
+        if index.uploads.len() == MAX_UPLOADS
+            && let Some(oldest) = index.begun.pop_front()
+        {
+            index.uploads.remove(&oldest);
         }
+        index.begun.push_back(id.clone());
         index.uploads.insert(id, upload);
         Ok(())
     }
@@ -273,7 +275,9 @@ impl Store {
     }
 
     pub(super) fn end_upload(&self, id: &str) {
-        self.index().uploads.remove(id);
+        let mut index = self.index();
+        index.uploads.remove(id);
+        index.begun.retain(|begun| begun != id);
     }
 
     /// Begins the content of an object.

@@ -5,11 +5,13 @@ use axum::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, IF_RANGE,
     LAST_MODIFIED, RANGE,
 };
+use axum::http::request::Builder;
 use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tempfile::TempDir;
 
 use super::*;
+use crate::http::ShownCertificate;
 
 const NOW: Timestamp = Timestamp::from_secs(1_792_567_680);
 const CONTENT: &[u8] = b"0123456789";
@@ -79,6 +81,15 @@ impl Client {
 
     /// Downloads the image as a device does.
     async fn download(&self, now: Timestamp) -> Response<Body> {
+        self.download_with(now, |request| request).await
+    }
+
+    /// Downloads the image as a device does that adds something to its request.
+    async fn download_with(
+        &self,
+        now: Timestamp,
+        add: impl FnOnce(Builder) -> Builder,
+    ) -> Response<Body> {
         let url = self.artifacts.presign(
             Access::Read,
             "firmware",
@@ -87,11 +98,8 @@ impl Client {
             now,
         );
         let uri = url.reveal().strip_prefix("https://localhost:9443").unwrap();
-        let request = Request::builder()
-            .uri(uri)
-            .header(HOST, "localhost:9443")
-            .body(Body::empty())
-            .unwrap();
+        let request = Request::builder().uri(uri).header(HOST, "localhost:9443");
+        let request = add(request).body(Body::empty()).unwrap();
         self.artifacts.answer(request, NOW).await
     }
 }
@@ -484,4 +492,110 @@ async fn a_job_document_is_read_up_to_its_limit() {
         artifacts.read(&read("no", "image"), 4).await,
         Err(SourceError::BucketNotFound)
     );
+}
+
+#[tokio::test]
+async fn a_presigned_download_takes_no_second_credential() {
+    let client = Client::new().await;
+    for credential in ["Bearer token", "AWS4-HMAC-SHA256 …"] {
+        let response = client
+            .download_with(NOW, |request| request.header(AUTHORIZATION, credential))
+            .await;
+        assert_eq!(refusal(response).await, refused(400, "InvalidArgument"));
+    }
+}
+
+#[tokio::test]
+async fn a_presigned_download_with_a_client_certificate_is_refused() {
+    let client = Client::new().await;
+    let thing = Some("gw-1".to_owned());
+    let response = client
+        .download_with(NOW, |request| request.extension(ShownCertificate { thing }))
+        .await;
+    assert_eq!(refusal(response).await, refused(403, "AccessDenied"));
+}
+
+#[tokio::test]
+async fn every_url_is_another_one_even_within_a_second() {
+    let client = Client::new().await;
+    let issue = || {
+        let life = Duration::from_secs(60);
+        let artifacts = &client.artifacts;
+        artifacts.presign(Access::Read, "firmware", "image", life, NOW)
+    };
+    assert_ne!(issue().reveal(), issue().reveal());
+    assert_eq!(client.download(NOW).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_abandoned_upload_makes_room_for_a_new_one_the_oldest_first() {
+    let client = Client::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..=store::MAX_UPLOADS {
+        let begun = client.send(Method::POST, "/firmware/big?uploads", &[], "");
+        let begun = text(begun.await).await;
+        ids.extend(xml::elements(&begun, "UploadId").next().map(str::to_owned));
+    }
+    let part = async |id: &str| {
+        let uri = format!("/firmware/big?partNumber=1&uploadId={id}");
+        client.put(&uri, &[], CONTENT).await
+    };
+    let oldest = part(&ids[0]).await;
+    assert_eq!(refusal(oldest).await, refused(404, "NoSuchUpload"));
+    for id in [&ids[1], &ids[store::MAX_UPLOADS]] {
+        assert_eq!(part(id).await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn objects_are_deleted_together_whether_they_exist_or_not() {
+    let client = Client::new().await;
+    client.put("/firmware/a%26b", &[], CONTENT).await;
+    let delete = async |body: &'static str| {
+        let answer = client.send(Method::POST, "/firmware?delete", &[], body);
+        answer.await
+    };
+    let named =
+        "<Delete><Object><Key>a&amp;b</Key></Object><Object><Key>no</Key></Object></Delete>";
+    let deleted = text(delete(named).await).await;
+    let keys: Vec<_> = xml::elements(&deleted, "Key").collect();
+    assert_eq!(keys, ["a&amp;b", "no"]);
+    let gone = client.get("/firmware/a%26b", &[]).await;
+    assert_eq!(refusal(gone).await, refused(404, "NoSuchKey"));
+    let kept = client.get("/firmware/image", &[]).await;
+    assert_eq!(kept.status(), StatusCode::OK);
+
+    let quiet = "<Delete><Quiet>true</Quiet><Object><Key>image</Key></Object></Delete>";
+    let deleted = text(delete(quiet).await).await;
+    assert_eq!(xml::elements(&deleted, "Key").next(), None);
+    let gone = client.get("/firmware/image", &[]).await;
+    assert_eq!(refusal(gone).await, refused(404, "NoSuchKey"));
+
+    let nothing = delete("<Delete></Delete>").await;
+    assert_eq!(refusal(nothing).await, refused(400, "MalformedXML"));
+}
+
+#[tokio::test]
+async fn the_uploads_of_a_deleted_bucket_are_not_the_oldest_any_more() {
+    let client = Client::new().await;
+    for bucket in ["first", "second"] {
+        let uri = format!("/{bucket}");
+        client.send(Method::PUT, &uri, &[], "").await;
+        let mut ids = Vec::new();
+        for _ in 0..=store::MAX_UPLOADS {
+            let uri = format!("/{bucket}/big?uploads");
+            let begun = text(client.send(Method::POST, &uri, &[], "").await).await;
+            ids.extend(xml::elements(&begun, "UploadId").next().map(str::to_owned));
+        }
+        let uri = format!("/{bucket}/big?partNumber=1&uploadId={}", ids[0]);
+        let part = client.put(&uri, &[], CONTENT).await;
+        assert_eq!(
+            refusal(part).await,
+            refused(404, "NoSuchUpload"),
+            "{bucket}"
+        );
+        client
+            .send(Method::DELETE, &format!("/{bucket}"), &[], "")
+            .await;
+    }
 }

@@ -191,6 +191,13 @@ impl Hub {
         }
     }
 
+    /// Forgets the messages that wait for any client; sessions and subscriptions stay.
+    pub(super) fn forget_messages(&mut self) {
+        self.sessions
+            .values_mut()
+            .for_each(Session::forget_messages);
+    }
+
     /// Why the connection has to close, if it has to.
     pub(super) fn closing(&self, connection: &ConnectionId) -> Option<Close> {
         self.connections.get(connection)?.closing
@@ -273,6 +280,7 @@ impl Hub {
             let delivery = Delivery {
                 message: Arc::clone(message),
                 qos: wanted.min(qos),
+                for_connection: false,
             };
             offer(session, client, delivery, &self.connections);
         }
@@ -280,7 +288,8 @@ impl Hub {
 
     /// Delivers a message to one connection, at QoS 0 if it has not subscribed.
     ///
-    /// Responses are sent directly to the client that asked:
+    /// Responses are sent directly to the client that asked; one that it has not acknowledged when the
+    /// connection ends is lost:
     /// <https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html>
     pub(super) fn reply(&mut self, connection: &ConnectionId, message: &Arc<Message>) {
         let Some(client) = self.connections.get(connection).map(|c| c.client.clone()) else {
@@ -297,6 +306,7 @@ impl Hub {
             qos: session
                 .wants(&message.topic, None)
                 .unwrap_or(Qos::AtMostOnce),
+            for_connection: true,
         };
         offer(session, &client, delivery, &self.connections);
     }
@@ -448,6 +458,42 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_that_was_not_acknowledged_is_lost_with_its_connection() {
+        let now = Instant::now();
+        for is_taken_over in [false, true] {
+            let mut hub = Hub::default();
+            let first = admit(&mut hub, now, "pump", Version::V3, HOUR);
+            subscribe(&mut hub, &first.connection, "$aws/things/pump/jobs/#");
+            for packet_id in 1..=2 {
+                publish(&mut hub, now, NOTIFY);
+                hub.reply(
+                    &first.connection,
+                    &message("$aws/things/pump/jobs/get/accepted"),
+                );
+                // One pair is sent and not acknowledged, the other one waits.
+                if packet_id == 1 {
+                    for packet_id in 1..=2 {
+                        let delivery = hub.take(now, &first.connection, true).unwrap();
+                        hub.sent(&first.connection, packet_id, delivery);
+                    }
+                }
+            }
+
+            if !is_taken_over {
+                hub.leave(now, &first.connection);
+            }
+            let second = admit(&mut hub, now, "pump", Version::V3, HOUR);
+
+            assert!(second.session_present);
+            let mut topics = Vec::new();
+            while let Some(delivery) = hub.take(now, &second.connection, true) {
+                topics.push(delivery.message.topic.clone());
+            }
+            assert_eq!(topics, [NOTIFY, NOTIFY], "taken over: {is_taken_over}");
+        }
+    }
+
+    #[test]
     fn a_reply_reaches_no_other_connection_of_the_thing() {
         let now = Instant::now();
         let mut hub = Hub::default();
@@ -475,6 +521,26 @@ mod tests {
         let second = admit(&mut hub, now + HOUR / 2, "pump", Version::V5, HOUR);
 
         assert!(second.session_present);
+        assert!(hub.take(now, &second.connection, true).is_some());
+    }
+
+    #[test]
+    fn messages_are_forgotten_and_subscriptions_stay() {
+        let now = Instant::now();
+        let mut hub = Hub::default();
+        let first = admit(&mut hub, now, "pump", Version::V5, HOUR);
+        subscribe(&mut hub, &first.connection, NOTIFY);
+        publish(&mut hub, now, NOTIFY);
+        let delivery = hub.take(now, &first.connection, true).unwrap();
+        hub.sent(&first.connection, 1, delivery);
+        hub.leave(now, &first.connection);
+        publish(&mut hub, now, NOTIFY);
+
+        hub.forget_messages();
+
+        let second = admit(&mut hub, now, "pump", Version::V5, HOUR);
+        assert!(hub.take(now, &second.connection, true).is_none());
+        publish(&mut hub, now, NOTIFY);
         assert!(hub.take(now, &second.connection, true).is_some());
     }
 

@@ -45,4 +45,6 @@ impl Message {
 pub(super) struct Delivery {
     pub(super) message: Arc<Message>,
     pub(super) qos: Qos,
+    /// Whether it answers one connection, and is lost with it.
+    pub(super) for_connection: bool,
 }

@@ -27,6 +27,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use codec::PAYLOAD_LIMIT;
 use embedded::Embedded;
 use hub::Close;
 use message::{Message, Qos};
@@ -130,11 +131,14 @@ impl Broker {
 
     /// Publishes to every subscriber of `topic` (QoS 1 to a QoS 1 subscription).
     ///
+    /// What exceeds the payload limit of AWS IoT is discarded.
     /// A persistent session whose client is away gets it later, if its subscription is QoS 1.
     pub fn publish(&self, topic: &str, payload: Bytes) {
         match &self.0 {
             Kind::Embedded(embedded) => {
-                let message = Arc::new(Message::new(topic, payload));
+                let Some(message) = said(topic, payload) else {
+                    return;
+                };
                 let mut hub = embedded.hub.lock();
                 hub.publish(now(), None, &message, Qos::AtLeastOnce);
             }
@@ -148,7 +152,9 @@ impl Broker {
     pub fn reply(&self, to: Option<&ConnectionId>, topic: &str, payload: Bytes) {
         match (&self.0, to) {
             (Kind::Embedded(embedded), Some(connection)) => {
-                let message = Arc::new(Message::new(topic, payload));
+                let Some(message) = said(topic, payload) else {
+                    return;
+                };
                 embedded.hub.lock().reply(connection, &message);
             }
             (Kind::Embedded(_), None) | (Kind::Outside(_), _) => self.publish(topic, payload),
@@ -161,6 +167,16 @@ impl Broker {
         match &self.0 {
             Kind::Embedded(embedded) => embedded.hub.lock().list(),
             Kind::Outside(_) => Vec::new(),
+        }
+    }
+
+    /// Forgets the messages that wait for clients of the embedded broker; their sessions stay.
+    ///
+    /// What an outside broker keeps is its own.
+    pub fn forget_messages(&self) {
+        match &self.0 {
+            Kind::Embedded(embedded) => embedded.hub.lock().forget_messages(),
+            Kind::Outside(_) => {}
         }
     }
 
@@ -183,6 +199,15 @@ impl Broker {
             Kind::Outside(outside) => outside.restart(),
         }
     }
+}
+
+/// A message of the service's own, unless it is longer than AWS IoT sends any.
+fn said(topic: &str, payload: Bytes) -> Option<Arc<Message>> {
+    if payload.len() > PAYLOAD_LIMIT {
+        tracing::warn!(topic, len = payload.len(), "discarded message");
+        return None;
+    }
+    Some(Arc::new(Message::new(topic, payload)))
 }
 
 /// The broker's clock; everything below takes the time as an argument.

@@ -270,7 +270,9 @@ impl Link {
             }
         };
         // A message that reached the client as its link ended is never confirmed, nor refused.
+        // What was confirmed before is counted first: chance must not send it again.
         tokio::select! {
+            biased;
             () = work => {}
             _ = lost.changed() => {}
         }

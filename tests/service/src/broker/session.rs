@@ -89,14 +89,14 @@ impl Session {
 
     /// Gives the session to a new connection.
     pub(super) fn resume(&mut self, connection: ConnectionId, lifetime: Duration) {
-        self.return_in_flight();
+        self.end_connection();
         self.presence = Presence::Connected(connection);
         self.lifetime = lifetime;
     }
 
     /// Keeps the session for a client that has gone.
     pub(super) fn leave(&mut self, now: Instant) {
-        self.return_in_flight();
+        self.end_connection();
         self.waiting
             .retain(|delivery| delivery.qos == Qos::AtLeastOnce);
         self.presence = Presence::Away {
@@ -152,6 +152,12 @@ impl Session {
         self.waiting.pop_front()
     }
 
+    /// Forgets what the client has not taken or acknowledged.
+    pub(super) fn forget_messages(&mut self) {
+        self.waiting.clear();
+        self.in_flight.clear();
+    }
+
     /// Holds a QoS 1 message until the client acknowledges it.
     pub(super) fn sent(&mut self, packet_id: u16, delivery: Delivery) {
         self.in_flight.push_back((packet_id, delivery));
@@ -166,14 +172,15 @@ impl Session {
         self.in_flight.len()
     }
 
-    /// Puts what was sent and not acknowledged back in front.
+    /// Puts what was sent and not acknowledged back in front, and drops what only the connection was to have.
     ///
     /// It goes out again under a new packet id and not marked as a duplicate, as AWS IoT says it may:
     /// <https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html>
-    fn return_in_flight(&mut self) {
+    fn end_connection(&mut self) {
         while let Some((_, delivery)) = self.in_flight.pop_back() {
             self.waiting.push_front(delivery);
         }
+        self.waiting.retain(|delivery| !delivery.for_connection);
     }
 }
 
@@ -308,6 +315,7 @@ mod tests {
         session.offer(Delivery {
             message: Arc::new(message),
             qos: Qos::AtLeastOnce,
+            for_connection: false,
         });
 
         assert!(session.take(now + Duration::from_secs(5), true).is_none());
@@ -324,7 +332,11 @@ mod tests {
 
     fn delivery(number: usize, qos: Qos) -> Delivery {
         let message = Arc::new(Message::new(&number.to_string(), Bytes::new()));
-        Delivery { message, qos }
+        Delivery {
+            message,
+            qos,
+            for_connection: false,
+        }
     }
 
     fn topic_taken(session: &mut Session) -> Option<String> {

@@ -100,6 +100,25 @@ async fn a_reply_matches_a_wildcard_subscription_at_qos_1() {
 }
 
 #[tokio::test]
+async fn what_the_service_says_beyond_the_payload_limit_is_discarded() {
+    let service = Service::start().await;
+    let mut device = service.rumqttc("pump", "pump", true).await;
+    device.subscribe(NOTIFY).await;
+    let broker = &service.broker;
+
+    broker.publish(NOTIFY, vec![b'x'; PAYLOAD_LIMIT + 1].into());
+    let connection = broker.connections().remove(0).id;
+    broker.reply(
+        Some(&connection),
+        NOTIFY,
+        vec![b'x'; PAYLOAD_LIMIT + 1].into(),
+    );
+    broker.publish(NOTIFY, "x".into());
+
+    assert_eq!(device.message().await.payload, "x");
+}
+
+#[tokio::test]
 async fn a_denied_publish_ends_the_connection_of_the_old_protocol_without_a_word() {
     let service = Service::start().await;
     let mut device = service.rumqttc("pump", "pump", true).await;

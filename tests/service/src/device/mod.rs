@@ -2,8 +2,10 @@
 //!
 //! No rule of Jobs is in here. An answer goes to the connection that asked, on the topic of its
 //! request and `accepted` or `rejected`; then the devices are told what the request changed. The
-//! HTTP form of these operations is the API's.
+//! HTTP form of these operations is the API's. Requests and notifications may go wrong on purpose:
+//! see [`faults`].
 
+pub mod faults;
 mod message;
 mod topic;
 
@@ -13,11 +15,12 @@ use tokio::sync::mpsc;
 use crate::broker::{Broker, ConnectionId, Request};
 use crate::model::document::Presign;
 use crate::model::error::DeviceError;
-use crate::model::operation::{Describe, StartNext, Update};
+use crate::model::operation::{Describe, Pending, Selector, StartNext, Update};
 use crate::model::time::Timestamp;
 use crate::model::{Effect, Model};
 use crate::shared::Shared;
 
+use faults::{NotificationFault, Operation, RequestFault};
 use message::{Answer, Body};
 use topic::{Asked, TopicError, Verb};
 
@@ -51,15 +54,21 @@ pub async fn serve(shared: Shared, mut requests: mpsc::Receiver<Request>) {
 
 /// Answers one request.
 pub fn answer(shared: &Shared, request: &Request) {
-    let reply = Reply {
+    let mut reply = Reply {
         outlet: shared.outlet(),
         request,
+        fault: RequestFault::default(),
     };
     let asked = match topic::read(&request.topic) {
         Ok(asked) => asked,
         Err(TopicError::NotJobs | TopicError::Ours) => return,
         Err(TopicError::Unknown) => return reply.to_invalid_topic(shared.clock().now()),
     };
+    let fault = shared.faults().next_request(asked.verb.operation());
+    if fault.ignore {
+        return;
+    }
+    reply.fault = fault;
     let body = match Body::read(&request.payload) {
         Ok(body) => body,
         Err(error) => {
@@ -68,8 +77,19 @@ pub fn answer(shared: &Shared, request: &Request) {
             return reply.rejected(message::unreadable(code, message, None, now));
         }
     };
+    if let Some(code) = fault.code {
+        let (code, message) = code.told();
+        let (token, now) = (body.token.as_ref(), shared.clock().now());
+        return reply.rejected(message::unreadable(code, message, token, now));
+    }
     shared.answering(
-        |model, now| ask(model, &asked, &body, shared.presign(), now),
+        |model, now| {
+            let hidden = shared.faults().hides_next(&fault, now);
+            if hidden && asked.verb.asks_what_is_next() {
+                return nothing(model, &asked);
+            }
+            ask(model, &asked, &body, shared.presign(), now)
+        },
         |result, now| match result {
             Ok(answer) => reply.accepted(message::accepted(answer, body.token.as_ref(), now)),
             Err(error) => reply.rejected(message::rejected(&error, body.token.as_ref(), now)),
@@ -78,7 +98,19 @@ pub fn answer(shared: &Shared, request: &Request) {
 }
 
 /// Tells a device of a change.
-pub(crate) fn tell(outlet: &dyn Outlet, presign: &dyn Presign, effect: &Effect, now: Timestamp) {
+pub(crate) fn tell(
+    outlet: &dyn Outlet,
+    presign: &dyn Presign,
+    effect: &Effect,
+    fault: NotificationFault,
+    now: Timestamp,
+) {
+    for _ in 0..fault.copies() {
+        tell_once(outlet, presign, effect, now);
+    }
+}
+
+fn tell_once(outlet: &dyn Outlet, presign: &dyn Presign, effect: &Effect, now: Timestamp) {
     match effect {
         Effect::Event(event) => outlet.publish(&topic::event(event), message::event(event)),
         Effect::Notify {
@@ -138,10 +170,39 @@ fn ask(
     }
 }
 
+/// What a device is told that may not see what is next.
+fn nothing(model: &Model, asked: &Asked) -> Result<Answer, DeviceError> {
+    // There are still no jobs for what is no thing.
+    model.pending_job_executions(&asked.thing, asked.namespace.as_ref())?;
+    Ok(match asked.verb {
+        Verb::GetPending => message::pending(&Pending::default()),
+        Verb::Describe(_) | Verb::StartNext | Verb::Update(_) => Answer::new(),
+    })
+}
+
+impl Verb {
+    fn operation(&self) -> Operation {
+        match self {
+            Self::Describe(_) => Operation::Describe,
+            Self::GetPending => Operation::Pending,
+            Self::StartNext => Operation::StartNext,
+            Self::Update(_) => Operation::Update,
+        }
+    }
+
+    fn asks_what_is_next(&self) -> bool {
+        match self {
+            Self::Describe(Selector::Next) | Self::GetPending | Self::StartNext => true,
+            Self::Describe(Selector::Job(_)) | Self::Update(_) => false,
+        }
+    }
+}
+
 /// The way back to who asked.
 struct Reply<'a> {
     outlet: &'a dyn Outlet,
     request: &'a Request,
+    fault: RequestFault,
 }
 
 impl Reply<'_> {
@@ -162,8 +223,10 @@ impl Reply<'_> {
 
     fn send(&self, verdict: &str, payload: Bytes) {
         let topic = format!("{}/{verdict}", self.request.topic);
-        self.outlet
-            .reply(self.request.connection.as_ref(), &topic, payload);
+        let to = self.request.connection.as_ref();
+        for _ in 0..self.fault.copies() {
+            self.outlet.reply(to, &topic, payload.clone());
+        }
     }
 }
 

@@ -20,9 +20,12 @@ use super::tags::{MAX_TAGS, RESERVED_TAG_PREFIX};
 use super::time::Timestamp;
 use super::validate::{PRINTABLE, Text, Violations};
 use super::view::JobReference;
+use super::window::{Phase, Schedule};
 
 /// Most targets of one job (AWS general reference, Jobs quotas).
 pub(super) const MAX_TARGETS: usize = 100;
+/// Most jobs that roll out at one time (AWS general reference, Jobs quotas).
+const MAX_CONCURRENT_JOBS: usize = 500;
 pub(super) const JOB_ID: Text = Text {
     min: 1,
     max: MAX_JOB_ID,
@@ -114,6 +117,7 @@ impl Model {
             None => written.clone(),
         };
         check_document(id.as_str(), &document, source, &presign)?;
+        self.refuse_crowd(&schedule, now)?;
 
         let terms = Terms {
             scope: scope.clone(),
@@ -142,6 +146,18 @@ impl Model {
         self.jobs.insert(id.clone(), job);
         self.begin(&id, now);
         Ok(reference)
+    }
+
+    /// Refuses a job that would begin while too many others roll out.
+    fn refuse_crowd(&self, schedule: &Schedule, now: Timestamp) -> Result<(), ControlError> {
+        let rolling_out = self.jobs.values().filter(|job| job.is_rolling_out());
+        if schedule.phase(now) == Phase::Open && rolling_out.count() >= MAX_CONCURRENT_JOBS {
+            // The limit is AWS's, the words are ours.
+            return Err(ControlError::LimitExceeded(format!(
+                "No more than {MAX_CONCURRENT_JOBS} jobs can be concurrent."
+            )));
+        }
+        Ok(())
     }
 
     /// Refuses rules of a new job that the service model does not rule out.

@@ -22,6 +22,8 @@ const UPLOAD: &str = "s3-presigned-url-upload:";
 const NAMES: [&str; 3] = ["${thingName}", "${jobId}", "${executionNumber}"];
 const MAX_NAMES: usize = 2;
 const PACKAGE: &str = "package:";
+/// The most placeholders that are replaced in one document (AWS general reference, Jobs quotas).
+const MAX_SUBSTITUTIONS: usize = 10;
 
 /// What a URL allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,18 +121,29 @@ pub(super) enum Version {
 pub(super) enum PlaceholderError {
     /// It names no bucket and key.
     Invalid(String),
+    /// There are more of them than one document may have.
+    TooMany {
+        /// How many it may have.
+        limit: usize,
+    },
     /// AWS knows it, this service does not.
     Unsupported(String),
 }
 
 /// Which placeholders of `text` need a role to be presigned: the first one's version, if any.
 pub(super) fn needs_role(text: &str) -> Result<Option<Version>, PlaceholderError> {
-    let mut needed = None;
+    let (mut needed, mut replaced) = (None, 0);
     let mut rest = text;
     while let Some(found) = Found::first(rest) {
         match found.placeholder {
-            Placeholder::Object(_, version) => needed = needed.or(Some(version)),
-            Placeholder::Upload(_) => needed = needed.or(Some(Version::V1)),
+            Placeholder::Object(_, version) => {
+                needed = needed.or(Some(version));
+                replaced += 1;
+            }
+            Placeholder::Upload(_) => {
+                needed = needed.or(Some(Version::V1));
+                replaced += 1;
+            }
             Placeholder::Invalid => {
                 return Err(PlaceholderError::Invalid(found.spelling.to_owned()));
             }
@@ -140,6 +153,10 @@ pub(super) fn needs_role(text: &str) -> Result<Option<Version>, PlaceholderError
             }
         }
         rest = found.after;
+    }
+    if replaced > MAX_SUBSTITUTIONS {
+        let limit = MAX_SUBSTITUTIONS;
+        return Err(PlaceholderError::TooMany { limit });
     }
     Ok(needed)
 }
@@ -504,5 +521,18 @@ mod tests {
     fn null_members_are_dropped_over_mqtt() {
         let object = document(r#"{"a":null,"b":[null,{"c":null}],"d":1}"#).to_object(&Spell, NOW);
         assert_eq!(object, json!({"b": [null, {}], "d": 1}));
+    }
+
+    #[test]
+    fn a_document_has_ten_substitutions_at_most() {
+        let placeholder = "${aws:iot:s3-presigned-url:https://s3.amazonaws.com/fw/a}";
+        let upload = "${aws:iot:s3-presigned-url-upload:https://s3.amazonaws.com/logs}";
+        let untouched = "${aws:iot:parameter:p}".repeat(20);
+        let ten = format!("{untouched}{}{upload}", placeholder.repeat(9));
+        assert_eq!(needs_role(&ten), Ok(Some(Version::V1)));
+        assert_eq!(
+            needs_role(&format!("{ten}{placeholder}")),
+            Err(PlaceholderError::TooMany { limit: 10 })
+        );
     }
 }

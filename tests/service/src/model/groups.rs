@@ -13,7 +13,7 @@ use super::request::{
     ThingGroupProperties,
 };
 use super::time::Timestamp;
-use super::validate::Violations;
+use super::validate::{PRINTABLE, Pattern, Text, Violations};
 use super::view::{
     GroupAttributes, GroupDescription, GroupIdentity, GroupList, GroupMetadata, GroupProperties,
     GroupReference, MemberList,
@@ -21,6 +21,14 @@ use super::view::{
 
 /// Most levels of groups (AWS general reference, registry quotas).
 const MAX_DEPTH: usize = 7;
+const DESCRIPTION: Text = Text {
+    min: 0,
+    max: 2028,
+    pattern: Some(Pattern {
+        printed: "[\\p{Graph}\\x20]*",
+        allows: |c| c == ' ' || !c.is_whitespace() && (PRINTABLE.allows)(c),
+    }),
+};
 
 #[derive(Debug, Clone)]
 pub(super) struct Group {
@@ -43,6 +51,9 @@ impl Model {
         let mut violations = Violations::default();
         let properties = request.thing_group_properties.unwrap_or_default();
         check_attributes(&mut violations, properties.attribute_payload.as_ref());
+        let member = "thingGroupProperties.thingGroupDescription";
+        let description = properties.thing_group_description.as_ref();
+        violations.optional_text(member, description, DESCRIPTION);
         let name = checked_name(&request.thing_group_name, violations)?;
         check_tags(&request.tags)?;
         let parent = request.parent_group_name.map(|parent| self.known(&parent));

@@ -129,6 +129,16 @@ impl Model {
         }
     }
 
+    /// The choices in force.
+    pub fn knobs(&self) -> Knobs {
+        self.knobs
+    }
+
+    /// Makes other choices, from now on. [`Knobs::events`] matters at the start only.
+    pub fn set_knobs(&mut self, knobs: Knobs) {
+        self.knobs = knobs;
+    }
+
     /// Forgets everything but the knobs. Devices are not told.
     pub fn reset(&mut self) {
         *self = Self::new(self.knobs);

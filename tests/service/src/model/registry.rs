@@ -32,7 +32,10 @@ const ATTRIBUTE_NAME: Text = Text {
 const ATTRIBUTE_VALUE: Text = Text {
     min: 0,
     max: 800,
-    pattern: None,
+    pattern: Some(Pattern {
+        printed: "[a-zA-Z0-9_.,@/:#-]*",
+        allows: is_attribute_char,
+    }),
 };
 
 #[derive(Debug, Clone)]
@@ -112,13 +115,16 @@ impl Model {
         if request.thing_type_name.is_some() {
             return Err(unsupported("thingTypeName"));
         }
+        let by_prefix = request.use_prefix_attribute_value;
         let chosen = self.things.iter().filter(|(_, thing)| {
             let value = request.attribute_name.as_ref();
             let value = value.map(|name| thing.attributes.get(name));
             let wanted = request.attribute_value.as_ref();
-            value.is_none_or(|value| {
-                value.is_some() && wanted.is_none_or(|wanted| value == Some(wanted))
-            })
+            let is_wanted = |value: &String| {
+                wanted
+                    .is_none_or(|wanted| value == wanted || by_prefix && value.starts_with(wanted))
+            };
+            value.is_none_or(|value| value.is_some_and(is_wanted))
         });
         let entries = chosen.map(|(name, thing)| (name.to_string(), thing.entry(name, scope)));
         let token = request.next_token.as_ref();
@@ -139,11 +145,19 @@ impl Model {
         };
         check_version(request.expected_version, thing.version)?;
         if let Some(payload) = request.attribute_payload {
-            if !payload.merge {
-                thing.attributes.clear();
+            let mut attributes = BTreeMap::new();
+            if payload.merge {
+                attributes.clone_from(&thing.attributes);
             }
-            thing.attributes.extend(payload.attributes);
-            thing.attributes = without_empty(core::mem::take(&mut thing.attributes));
+            attributes.extend(payload.attributes);
+            let attributes = without_empty(attributes);
+            // The limit is AWS's, the words are ours.
+            if attributes.len() > MAX_ATTRIBUTES {
+                return Err(ControlError::InvalidRequest(format!(
+                    "Thing {name} cannot have more than {MAX_ATTRIBUTES} attributes."
+                )));
+            }
+            thing.attributes = attributes;
         }
         thing.version += 1;
         Ok(())

@@ -123,6 +123,8 @@ pub struct ListThings {
     pub attribute_name: Option<String>,
     /// Only things whose attribute has this value.
     pub attribute_value: Option<String>,
+    /// Whether a value that begins so will do.
+    pub use_prefix_attribute_value: bool,
     /// Not supported.
     pub thing_type_name: Option<String>,
 }

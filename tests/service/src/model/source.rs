@@ -85,6 +85,10 @@ pub(super) fn check_role(
         PlaceholderError::Invalid(spelling) => {
             invalid(&format!("Given placeholder {spelling} is invalid."))
         }
+        // The limit is AWS's, the words are ours.
+        PlaceholderError::TooMany { limit } => invalid(&format!(
+            "Job document of job {id} exceeds the limit of {limit} variable substitutions."
+        )),
         PlaceholderError::Unsupported(spelling) => unsupported(&format!("placeholder {spelling}")),
     })?;
     match (&presign.role_arn, needs_role) {

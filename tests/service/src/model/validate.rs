@@ -1,9 +1,16 @@
 //! Violations of the constraints in AWS's service model, worded as AWS words them.
 //!
-//! A request is checked to its end; [`Violations::into_result`] then tells all of them at once.
+//! A request is checked to its end; [`Violations::into_result`] then tells all of them at once. Of a
+//! long value it tells the beginning, and of many violations the first: the answer to the longest request
+//! that MQTT allows must not exceed what MQTT allows.
 
 use core::fmt::{Display, Write};
 use std::collections::BTreeMap;
+
+/// The most characters of a value, or of a member's name, that a message repeats.
+const MAX_ECHO: usize = 256;
+/// The most violations that a message tells; it counts all of them.
+const MAX_TOLD: usize = 32;
 
 /// Bounds on the length of a text, in characters, and on the characters in it.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +20,7 @@ pub(super) struct Text {
     pub(super) pattern: Option<Pattern>,
 }
 
-/// One or more characters of a set.
+/// One or more characters of a set; or any number of them, if it is printed with a star.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pattern {
     /// The pattern as AWS prints it.
@@ -44,7 +51,7 @@ impl Text {
             ));
         }
         if let Some(Pattern { printed, allows }) = self.pattern
-            && (value.is_empty() || !value.chars().all(allows))
+            && (value.is_empty() && !printed.ends_with('*') || !value.chars().all(allows))
         {
             rules.push(format!(
                 "Member must satisfy regular expression pattern: {printed}"
@@ -78,22 +85,32 @@ impl Text {
 /// What is wrong with one request.
 #[derive(Debug, Default)]
 pub(super) struct Violations {
-    found: Vec<String>,
+    count: usize,
+    /// The first of them.
+    told: Vec<String>,
 }
 
 impl Violations {
     /// Notes that `value` at `member` breaks `rule`.
     pub(super) fn note(&mut self, value: impl Display, member: &str, rule: impl Display) {
-        self.found.push(format!(
-            "Value '{value}' at '{member}' failed to satisfy constraint: {rule}"
-        ));
+        let (value, member) = (beginning(value), beginning(member));
+        self.tell(|| format!("Value '{value}' at '{member}' failed to satisfy constraint: {rule}"));
     }
 
     /// Notes that `member` is missing.
     pub(super) fn missing(&mut self, member: &str) {
-        self.found.push(format!(
-            "Value null at '{member}' failed to satisfy constraint: Member must not be null"
-        ));
+        self.tell(|| {
+            format!(
+                "Value null at '{member}' failed to satisfy constraint: Member must not be null"
+            )
+        });
+    }
+
+    fn tell(&mut self, violation: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.told.len() < MAX_TOLD {
+            self.told.push(violation());
+        }
     }
 
     /// Notes that `member` is missing if it is.
@@ -183,18 +200,28 @@ impl Violations {
 
     /// All violations as one message, or nothing to complain about.
     pub(super) fn into_result(self) -> Result<(), String> {
-        match self.found.len() {
+        match self.count {
             0 => Ok(()),
             1 => Err(format!(
                 "1 validation error detected: {}",
-                self.found.concat()
+                self.told.concat()
             )),
             count => Err(format!(
                 "{count} validation errors detected: {}",
-                self.found.join("; ")
+                self.told.join("; ")
             )),
         }
     }
+}
+
+/// As much of a value as a message repeats.
+fn beginning(value: impl Display) -> String {
+    let mut text = value.to_string();
+    if let Some((at, _)) = text.char_indices().nth(MAX_ECHO) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
 }
 
 fn in_braces(map: &BTreeMap<String, String>) -> String {
@@ -271,6 +298,31 @@ mod tests {
         violations.text("jobId", "abcd", NAME);
         violations.range("maxResults", None, 1, 250);
         assert_eq!(violations.into_result(), Ok(()));
+    }
+
+    #[test]
+    fn a_long_value_is_told_by_its_beginning() {
+        let mut violations = Violations::default();
+        violations.note("é".repeat(MAX_ECHO + 1), "jobId", "rule");
+        let told = format!(
+            "1 validation error detected: Value '{}…' at 'jobId' failed to satisfy constraint: rule",
+            "é".repeat(MAX_ECHO)
+        );
+        assert_eq!(violations.into_result(), Err(told));
+    }
+
+    #[test]
+    fn all_violations_are_counted_and_the_first_are_told() {
+        let mut violations = Violations::default();
+        for number in 0..1000 {
+            violations.missing(&number.to_string());
+        }
+        let told = violations.into_result().unwrap_err();
+        assert!(
+            told.starts_with("1000 validation errors detected: "),
+            "{told}"
+        );
+        assert_eq!(told.matches("Value null").count(), MAX_TOLD);
     }
 
     #[test]

@@ -9,14 +9,25 @@ use tokio::sync::Notify;
 use super::super::codec::PAYLOAD_LIMIT;
 use super::super::topic;
 
-/// The most messages that wait for the link.
-const OUTBOX_LIMIT: usize = 1024;
+/// The most messages that wait for the link: those of four of the largest rollout batches, of 1000 things with two
+/// notifications each.
+const OUTBOX_LIMIT: usize = 4 * 2 * 1000;
+
+/// The most bytes of their payloads.
+const OUTBOX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Messages that the broker has not confirmed.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    waiting: Mutex<VecDeque<(String, Bytes)>>,
+    waiting: Mutex<Waiting>,
     pub(super) filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    messages: VecDeque<(String, Bytes)>,
+    /// How long their payloads are together.
+    bytes: usize,
 }
 
 impl Outbox {
@@ -24,28 +35,33 @@ impl Outbox {
         // A broker would end the link over these, again and again.
         let is_legal = topic::check_name(topic).is_ok() && payload.len() <= PAYLOAD_LIMIT;
         let mut waiting = self.lock();
-        if !is_legal || waiting.len() >= OUTBOX_LIMIT {
+        let is_full =
+            waiting.messages.len() >= OUTBOX_LIMIT || waiting.bytes + payload.len() > OUTBOX_BYTES;
+        if !is_legal || is_full {
             tracing::warn!(topic, is_legal, "discarded message");
             return;
         }
-        waiting.push_back((topic.to_owned(), payload));
+        waiting.bytes += payload.len();
+        waiting.messages.push_back((topic.to_owned(), payload));
         drop(waiting);
         self.filled.notify_one();
     }
 
     /// The first messages, at most `limit` of them; they stay until [`Outbox::confirm`].
     pub(super) fn first(&self, limit: usize) -> Vec<(String, Bytes)> {
-        self.lock().iter().take(limit).cloned().collect()
+        self.lock().messages.iter().take(limit).cloned().collect()
     }
 
     /// Forgets the first `count` messages.
     pub(super) fn confirm(&self, count: usize) {
         let mut waiting = self.lock();
-        let count = count.min(waiting.len());
-        waiting.drain(..count);
+        let count = count.min(waiting.messages.len());
+        let confirmed = waiting.messages.drain(..count);
+        let bytes: usize = confirmed.map(|(_, payload)| payload.len()).sum();
+        waiting.bytes -= bytes;
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, Bytes)>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,10 +80,27 @@ mod tests {
             outbox.offer(NOTIFY, number.to_string().into());
         }
 
-        let waiting = outbox.lock();
+        let waiting = &outbox.lock().messages;
         assert_eq!(waiting.len(), OUTBOX_LIMIT);
         assert_eq!(waiting.front().unwrap().1, "0");
         assert_eq!(waiting.back().unwrap().1, (OUTBOX_LIMIT - 1).to_string());
+    }
+
+    #[test]
+    fn an_outbox_is_full_of_bytes_as_well_until_some_are_confirmed() {
+        let outbox = Outbox::default();
+        let longest = Bytes::from(vec![0; PAYLOAD_LIMIT]);
+        for _ in 0..OUTBOX_BYTES / PAYLOAD_LIMIT {
+            outbox.offer(NOTIFY, longest.clone());
+        }
+        let full = outbox.lock().messages.len();
+
+        outbox.offer(NOTIFY, "1".into());
+        assert_eq!(outbox.lock().messages.len(), full);
+
+        outbox.confirm(1);
+        outbox.offer(NOTIFY, longest);
+        assert_eq!(outbox.lock().messages.len(), full);
     }
 
     #[test]
@@ -78,6 +111,6 @@ mod tests {
         outbox.offer("a", vec![0; PAYLOAD_LIMIT + 1].into());
         outbox.offer("a", vec![0; PAYLOAD_LIMIT].into());
 
-        assert_eq!(outbox.lock().len(), 1);
+        assert_eq!(outbox.lock().messages.len(), 1);
     }
 }

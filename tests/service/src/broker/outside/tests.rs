@@ -268,7 +268,14 @@ impl FakeLink {
         let message = Arc::new(Message::new(topic, payload.into()));
         let qos = Qos::AtLeastOnce;
         self.codec
-            .deliver(now(), &Delivery { message, qos })
+            .deliver(
+                now(),
+                &Delivery {
+                    message,
+                    qos,
+                    for_connection: false,
+                },
+            )
             .unwrap();
         self.flush().await;
     }

@@ -556,3 +556,27 @@ fn exceptions_and_statuses_are_those_of_the_api_reference() {
     assert_eq!(fixture["device"], json!(device));
     assert_eq!(fixture["control"], json!(control));
 }
+
+#[test]
+fn no_more_than_500_jobs_roll_out_at_one_time() {
+    let mut model = model();
+    add_thing(&mut model, "gw-2");
+    let slow = json!({
+        "targets": [thing_arn("gw-1"), thing_arn("gw-2")],
+        "jobExecutionsRolloutConfig": {"maximumPerMinute": 1},
+    });
+    for number in 0..500 {
+        create(&mut model, &number.to_string(), slow.clone(), at(0));
+    }
+    let mut one_more = |members: Value| {
+        let request = create_request("J", members);
+        model.create_job(&scope(), request, at(0)).map(|_| ())
+    };
+    let refused = one_more(json!({})).unwrap_err();
+    assert_eq!(refused.exception(), "LimitExceededException");
+    let later = json!({"schedulingConfig": {"startTime": "2023-11-15T13:00"}});
+    assert_eq!(one_more(later), Ok(()));
+
+    model.advance(at(60));
+    create(&mut model, "K", json!({}), at(60));
+}

@@ -1,6 +1,8 @@
 //! Things and thing groups.
 
-use crate::model::request::{ListThingGroups, ListThings, ListThingsInThingGroup, PageRequest};
+use crate::model::request::{
+    ListThingGroups, ListThings, ListThingsInThingGroup, PageRequest, UpdateThing,
+};
 
 use super::*;
 
@@ -194,4 +196,75 @@ fn every_thing_has_an_id_of_its_own() {
     let second = model.describe_thing(&scope(), "gw-1").unwrap().identity;
     assert_ne!(first.thing_id, second.thing_id);
     assert_eq!(second.thing_id.len(), 36);
+}
+
+#[test]
+fn things_are_listed_by_the_beginning_of_an_attribute_on_request() {
+    let mut model = model();
+    let mut request: CreateThing =
+        parsed(json!({"attributePayload": {"attributes": {"site": "hall-2"}}}));
+    request.thing_name = "gw-3".to_owned();
+    model.create_thing(&scope(), request, at(0)).unwrap();
+    let list = |by_prefix: bool| {
+        let request: ListThings = parsed(json!({
+            "attributeName": "site",
+            "attributeValue": "hall",
+            "usePrefixAttributeValue": by_prefix,
+        }));
+        model.list_things(&scope(), &request).unwrap().things.len()
+    };
+    assert_eq!((list(true), list(false)), (1, 0));
+}
+
+#[test]
+fn an_attribute_value_has_the_characters_of_the_registry() {
+    let create = |value: &str| {
+        let payload = json!({"attributePayload": {"attributes": {"site": value}}});
+        let mut request: CreateThing = parsed(payload);
+        request.thing_name = "gw-3".to_owned();
+        model().create_thing(&scope(), request, at(0)).map(|_| ())
+    };
+    for value in ["", "aZ0_.,@/:#-"] {
+        assert_eq!(create(value), Ok(()), "{value:?}");
+    }
+    for value in ["a b", "é", "a\n", "a=b"] {
+        let refused = create(value).unwrap_err();
+        assert_eq!(refused.exception(), "InvalidRequestException", "{value:?}");
+    }
+}
+
+#[test]
+fn attributes_that_are_merged_count_together() {
+    let mut model = model();
+    let mut merge = |names: core::ops::Range<usize>| {
+        let attributes: Map<_, _> = names.map(|n| (n.to_string(), json!("v"))).collect();
+        let payload = json!({"attributes": attributes, "merge": true});
+        let mut request: UpdateThing = parsed(json!({ "attributePayload": payload }));
+        request.thing_name = "gw-1".to_owned();
+        model.update_thing(request)
+    };
+    assert_eq!(merge(0..49), Ok(()));
+    assert_eq!(
+        merge(49..51).unwrap_err().exception(),
+        "InvalidRequestException"
+    );
+    assert_eq!(merge(48..50), Ok(()));
+}
+
+#[test]
+fn the_description_of_a_group_is_visible_text() {
+    let create = |description: &str| {
+        let properties = json!({ "thingGroupDescription": description });
+        let mut request: CreateThingGroup = parsed(json!({ "thingGroupProperties": properties }));
+        request.thing_group_name = "site".to_owned();
+        let made = model().create_thing_group(&scope(), request, at(0));
+        made.map(|_| ())
+    };
+    for description in ["", "Hall 2, übrig", &"d".repeat(2028)] {
+        assert_eq!(create(description), Ok(()));
+    }
+    for description in ["two\nlines", "a\u{a0}b", &"d".repeat(2029)] {
+        let refused = create(description).unwrap_err();
+        assert_eq!(refused.exception(), "InvalidRequestException");
+    }
 }
