@@ -70,7 +70,7 @@ pub enum Event {
     RequestRefused(ErrorCode),
     /// A request was not answered in time and is sent again.
     Unanswered,
-    /// A message for this session could not be read.
+    /// A message could not be read.
     Unreadable,
     /// The record could not be saved; it is tried again after this long.
     SaveFailed(Duration),

@@ -47,8 +47,8 @@ pub enum RecordError {
     /// The checksum does not match: the bytes are damaged.
     #[error("record is damaged")]
     Damaged,
-    /// The record is sound, but holds more executions or longer details than this session has room for.
-    #[error("record holds more than this session has room for")]
+    /// The record is sound, but holds more executions or longer details than there is room for.
+    #[error("record holds more than there is room for")]
     NoRoom,
     /// A later version wrote it.
     #[error("record version {0} is not known")]

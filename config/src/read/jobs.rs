@@ -32,7 +32,7 @@ pub(super) fn read(section: Option<Section<'_, '_>>, thing: Option<&ThingName>) 
             concurrent: 1,
             job_id_prefixes: Vec::new(),
             leave_operations: Vec::new(),
-            timing: default_timing(),
+            timing: Timing::default(),
         };
     };
     let namespaces = namespaces(&mut section, thing);
@@ -144,7 +144,7 @@ fn left_operations(section: &mut Section<'_, '_>) -> Vec<String> {
 }
 
 fn timing(section: &mut Section<'_, '_>) -> Timing {
-    let default = default_timing();
+    let default = Timing::default();
     let step_timeout = section.number(
         "step_timeout_minutes",
         0..=STEP_TIMEOUT_MINUTES_MAX,
@@ -183,17 +183,3 @@ fn timing(section: &mut Section<'_, '_>) -> Timing {
 const STEP_TIMEOUT_MINUTES: u64 = 10;
 /// Longest step timer (AWS IoT API reference, `stepTimeoutInMinutes`: seven days).
 const STEP_TIMEOUT_MINUTES_MAX: u64 = 10_080;
-
-const fn default_timing() -> Timing {
-    Timing {
-        answer_within: Duration::from_secs(10),
-        step_timeout: Some(Duration::from_secs(60 * STEP_TIMEOUT_MINUTES)),
-        progress_every: Duration::from_secs(5),
-        outage_jitter: Duration::from_secs(30),
-        poll_every: Duration::from_secs(30 * 60),
-        describe_every: Duration::from_millis(200),
-        reboot_within: Duration::from_secs(60),
-        trial_window: Duration::from_secs(30 * 60),
-        deadline_margin: Duration::from_secs(90),
-    }
-}
