@@ -5,19 +5,19 @@ mod timeline;
 use core::time::Duration;
 use std::io::{IsTerminal as _, stdout};
 use std::process::ExitCode;
-use std::thread;
 
 use iot_jobs_kit::image::Image;
 use iot_jobs_kit::wait::Stopwatch;
 use iot_jobs_kit::{
-    Aws, Binaries, Device, DeviceOptions, KitError, NewJob, Proxy, Service, ServiceOptions,
+    Aws, AwsError, Binaries, Device, DeviceOptions, KitError, NewJob, Proxy, Service,
+    ServiceOptions,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::timeline::Timeline;
 
 const HELP: &str = "\
-Runs one firmware job, for real, and shows where the time goes: cargo demo [-- OPTIONS]
+Runs one firmware job, for real, and shows where the time goes: cargo demo [OPTIONS]
 
 Starts iot-jobs-local (the AWS IoT Jobs APIs on loopback) and iot-jobs-agent as processes of their own, uploads an image of 32 MiB,
 creates a job for it, cuts every connection of the device in the middle of the download, reboots the device when it asks to, and
@@ -46,7 +46,11 @@ const WITHIN: Duration = Duration::from_secs(120);
 #[expect(clippy::print_stderr, clippy::print_stdout, reason = "a command line")]
 fn main() -> ExitCode {
     let mut keep = false;
-    let mut parser = lexopt::Parser::from_env();
+    // `cargo demo` ends in `--` itself; who writes another one means the same.
+    let arguments = std::env::args_os()
+        .skip(1)
+        .filter(|argument| argument != "--");
+    let mut parser = lexopt::Parser::from_args(arguments);
     loop {
         match parser.next() {
             Ok(None) => break,
@@ -103,7 +107,8 @@ fn demo(keep: bool) -> Result<bool, KitError> {
 
     let image = Image::new(2, IMAGE_LEN);
     let aws = service.aws();
-    create(&aws, &service, &image).map_err(|source| KitError::Aws {
+    service.fault(&downlink())?;
+    create(&aws, &image).map_err(|source| KitError::Aws {
         call: "the job".into(),
         source,
     })?;
@@ -145,16 +150,20 @@ fn demo(keep: bool) -> Result<bool, KitError> {
     if keep {
         stay(&service, device)?;
     } else {
-        println!("Next: cargo demo -- --keep leaves the service up for boto3 and the AWS CLI.");
+        println!("Next: cargo demo --keep leaves the service up for boto3 and the AWS CLI.");
     }
     Ok(succeeded)
 }
 
-/// Uploads the image over a downlink that is slow enough to watch, and creates the job.
-fn create(aws: &Aws, service: &Service, image: &Image) -> Result<(), iot_jobs_kit::AwsError> {
+/// A downlink that is slow enough to watch, and breaks once.
+fn downlink() -> Value {
     let slow = json!({"bytesPerSecond": BYTES_PER_SECOND});
     let breaks = json!({"bytesPerSecond": BYTES_PER_SECOND, "closeAfterBytes": CUT_AT});
-    let _ = service.fault(&json!({"nextDownloads": [breaks], "allDownloads": slow}));
+    json!({"nextDownloads": [breaks], "allDownloads": slow})
+}
+
+/// Uploads the image and creates the job.
+fn create(aws: &Aws, image: &Image) -> Result<(), AwsError> {
     aws.upload("firmware", "gateway-2.0.0.img", &image.bytes)?;
     aws.create_job(&NewJob {
         id: JOB,
@@ -189,11 +198,10 @@ The service and the agent stay up; Ctrl-C ends them. The agent logs to {log}
         log = device.path("agent.log").display(),
     );
     loop {
-        let end: Option<()> = device.live_until("Ctrl-C", WITHIN, || None).ok();
-        if end.is_some() || device.process().is_none() {
-            return Ok(());
+        match device.live_until("Ctrl-C", WITHIN, || None::<()>) {
+            Ok(()) | Err(KitError::Timeout { .. }) => {}
+            Err(error) => return Err(error),
         }
-        thread::yield_now();
     }
 }
 
