@@ -20,8 +20,12 @@ Usage: iot-jobs-local [OPTIONS]
 
   --http ADDR:PORT   HTTP and HTTPS: iot, iot-jobs-data, s3 [127.0.0.1:9080]
   --mqtt ADDR:PORT   MQTT over mutual TLS, for devices [127.0.0.1:8883]
-  --broker URL       attach to the broker at mqtts://HOST:PORT instead, with the PEM files
-  --broker-ca FILE, --broker-cert FILE, --broker-key FILE
+  --broker URL       attach to the broker at mqtts://HOST:PORT instead
+  --broker-ca FILE   the PEM file with the authority that the broker is checked against
+  --broker-cert FILE, --broker-key FILE
+                     the certificate and key that the service shows the broker
+  --broker-user NAME, --broker-password-file FILE
+                     the login of the service, besides a certificate or instead of one
   --host NAME        the name by which devices reach the service [localhost]
   --data DIR         keep the certificate authority in DIR [a temporary directory]
   --ready-file FILE  write the addresses to FILE once everything listens
@@ -88,9 +92,9 @@ pub(crate) enum UsageError {
     #[error("--broker: {0}\nhelp: see --help")]
     Broker(#[from] BrokerError),
     #[error(
-        "{option} belongs to --broker, with --broker-ca, --broker-cert and --broker-key\nhelp: give all four, or none of them"
+        "--broker is incomplete: {missing} is missing\nhelp: an outside broker needs --broker and --broker-ca, with --broker-cert and --broker-key, or --broker-user and --broker-password-file, or all of these"
     )]
-    Incomplete { option: &'static str },
+    Incomplete { missing: &'static str },
     #[error("--{option} {value}: {expected} is expected\nhelp: see --help")]
     Invalid {
         option: &'static str,
@@ -120,6 +124,8 @@ impl Command {
                 Long("broker") => outside.broker = Some(parser.value()?.string()?),
                 Long("broker-ca") => outside.ca = Some(parser.value()?.into()),
                 Long("broker-cert") => outside.certificate = Some(parser.value()?.into()),
+                Long("broker-password-file") => outside.password = Some(parser.value()?.into()),
+                Long("broker-user") => outside.user = Some(parser.value()?.string()?),
                 Long("broker-key") => outside.key = Some(parser.value()?.into()),
                 Long("data") => settings.data = Some(parser.value()?.into()),
                 Long("events") => settings.knobs.events = true,
@@ -155,27 +161,58 @@ struct Outside {
     ca: Option<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
+    user: Option<String>,
+    password: Option<PathBuf>,
 }
 
 impl Outside {
-    /// All options together make a broker; without any there is none.
+    /// The options together make a broker; without any there is none.
     fn settings(self) -> Result<Option<OutsideBroker>, UsageError> {
-        match (self.broker, self.ca, self.certificate, self.key) {
-            (None, None, None, None) => Ok(None),
-            (Some(broker), Some(ca), Some(certificate), Some(key)) => {
-                Ok(Some(OutsideBroker::new(&broker, ca, certificate, key)?))
-            }
-            (Some(_), _, _, _) => Err(UsageError::Incomplete { option: "--broker" }),
-            (None, Some(_), _, _) => Err(UsageError::Incomplete {
-                option: "--broker-ca",
-            }),
-            (None, None, Some(_), _) => Err(UsageError::Incomplete {
-                option: "--broker-cert",
-            }),
-            (None, None, None, Some(_)) => Err(UsageError::Incomplete {
-                option: "--broker-key",
-            }),
+        let needs = |missing| UsageError::Incomplete { missing };
+        let certificate = both(
+            self.certificate,
+            self.key,
+            needs("--broker-cert"),
+            needs("--broker-key"),
+        )?;
+        let login = both(
+            self.user,
+            self.password,
+            needs("--broker-user"),
+            needs("--broker-password-file"),
+        )?;
+        let has_proof = certificate.is_some() || login.is_some();
+        if !has_proof && self.broker.is_none() && self.ca.is_none() {
+            return Ok(None);
         }
+        let address = self.broker.ok_or(needs("--broker"))?;
+        let ca = self.ca.ok_or(needs("--broker-ca"))?;
+        if !has_proof {
+            return Err(needs("--broker-cert or --broker-user"));
+        }
+        let mut broker = OutsideBroker::new(&address, ca)?;
+        if let Some((certificate, key)) = certificate {
+            broker = broker.with_certificate(certificate, key);
+        }
+        if let Some((user, password)) = login {
+            broker = broker.with_login(user, password);
+        }
+        Ok(Some(broker))
+    }
+}
+
+/// Both, or neither.
+fn both<A, B>(
+    first: Option<A>,
+    second: Option<B>,
+    no_first: UsageError,
+    no_second: UsageError,
+) -> Result<Option<(A, B)>, UsageError> {
+    match (first, second) {
+        (Some(first), Some(second)) => Ok(Some((first, second))),
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(no_first),
+        (Some(_), None) => Err(no_second),
     }
 }
 
@@ -323,20 +360,39 @@ mod tests {
     }
 
     #[test]
-    fn an_outside_broker_needs_all_its_options() {
-        let mut arguments = vec!["--broker", "mqtts://broker.example:8884"];
-        for option in ["--broker-ca", "--broker-cert", "--broker-key"] {
-            assert!(
-                parse(&arguments).unwrap_err().contains("give all four"),
-                "{arguments:?}"
-            );
-            arguments.extend([option, "file.pem"]);
+    fn an_outside_broker_needs_an_authority_and_a_proof() {
+        let whole = [
+            ("--broker", "mqtts://broker.example:8884"),
+            ("--broker-ca", "ca.pem"),
+            ("--broker-cert", "service.pem"),
+            ("--broker-key", "service.key"),
+            ("--broker-user", "jobs"),
+            ("--broker-password-file", "password"),
+        ];
+        let given = |options: &[usize]| -> Vec<&str> {
+            let given = options.iter().map(|option| whole[*option]);
+            given.flat_map(|(name, value)| [name, value]).collect()
+        };
+        for (options, missing) in [
+            (vec![0], "--broker-ca"),
+            (vec![1], "--broker"),
+            (vec![0, 1], "--broker-cert or --broker-user"),
+            (vec![0, 1, 2], "--broker-key"),
+            (vec![0, 1, 3], "--broker-cert"),
+            (vec![0, 1, 4], "--broker-password-file"),
+            (vec![4, 5], "--broker"),
+        ] {
+            let error = parse(&given(&options)).unwrap_err();
+            let says = format!("--broker is incomplete: {missing} is missing");
+            assert!(error.starts_with(&says), "{options:?}: {error}");
         }
-        match run(&arguments).settings.mqtt {
-            MqttSettings::Outside(broker) => {
-                assert_eq!((broker.host(), broker.port()), ("broker.example", 8884))
+        for options in [vec![0, 1, 2, 3], vec![0, 1, 4, 5], (0..6).collect()] {
+            match run(&given(&options)).settings.mqtt {
+                MqttSettings::Outside(broker) => {
+                    assert_eq!((broker.host(), broker.port()), ("broker.example", 8884));
+                }
+                MqttSettings::Embedded(address) => panic!("{address}"),
             }
-            MqttSettings::Embedded(address) => panic!("{address}"),
         }
     }
 }

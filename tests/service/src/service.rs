@@ -110,7 +110,8 @@ pub struct MqttAddress {
 pub enum StartError {
     /// The outside broker's certificates cannot be used.
     #[error(
-        "cannot attach to the broker: {0}\nhelp: see --broker-ca, --broker-cert and --broker-key"
+        "cannot attach to the broker: {}\nhelp: see the options that begin with --broker",
+        with_sources(.0)
     )]
     Broker(#[from] BrokerError),
     /// The directory for keys and objects cannot be used.

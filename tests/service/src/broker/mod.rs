@@ -170,13 +170,13 @@ impl Broker {
         }
     }
 
-    /// Forgets the messages that wait for clients of the embedded broker; their sessions stay.
+    /// Forgets the messages that wait for clients of the embedded broker, or for an outside one; sessions stay.
     ///
-    /// What an outside broker keeps is its own.
+    /// What an outside broker has taken is its own.
     pub fn forget_messages(&self) {
         match &self.0 {
             Kind::Embedded(embedded) => embedded.hub.lock().forget_messages(),
-            Kind::Outside(_) => {}
+            Kind::Outside(outside) => outside.forget_messages(),
         }
     }
 
