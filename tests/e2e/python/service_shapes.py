@@ -73,9 +73,10 @@ def broken(shape, value, at=""):
             found += broken(shape.member, element, f"{at}.{index}.member")
     elif kind == "map":
         found += [(at, words) for words in of_length(rules, value)]
-        if any(of_text(shape.key.metadata, key) for key in value):
+        if any(list(of_text(shape.key.metadata, key)) for key in value):
             found.append((at, "Map keys must satisfy constraint: ["))
-        if shape.value.type_name == "string" and any(of_text(shape.value.metadata, each) for each in value.values()):
+        texts = value.values() if shape.value.type_name == "string" else ()
+        if any(list(of_text(shape.value.metadata, each)) for each in texts):
             found.append((at, "Map value must satisfy constraint: ["))
     elif kind == "structure":
         dot = f"{at}." if at else ""
