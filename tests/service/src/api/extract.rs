@@ -1,5 +1,6 @@
 //! Reads the parts of a request, and refuses in AWS's shape what cannot be read.
 
+use core::fmt::Display;
 use core::future::{Ready, ready};
 use core::time::Duration;
 
@@ -16,6 +17,8 @@ use super::error::{ApiError, identify};
 
 /// Twice what a job with the longest document and a hundred targets takes.
 const MAX_BODY_BYTES: usize = 512 * 1024;
+/// The most characters of what is wrong with a body that an answer repeats: it may hold the body's words.
+const MAX_REASON: usize = 512;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The labels of the path, decoded.
@@ -61,11 +64,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             ))
         })?;
         let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-        let value = serde_json::from_slice(body);
-        value.map(Self).map_err(|error| {
-            ApiError::invalid_request(format!("The request's JSON is not valid: {error}"))
-        })
+        read(body).map(Self)
     }
+}
+
+/// Reads JSON; of what is wrong with it, tells at which member.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let refuse = |reason: &dyn Display| {
+        let reason: String = reason.to_string().chars().take(MAX_REASON).collect();
+        ApiError::invalid_request(format!("The request's JSON is not valid: {reason}"))
+    };
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refuse(&error))?;
+    json.end().map_err(|error| refuse(&error))?;
+    Ok(value)
 }
 
 /// An answer of JSON.

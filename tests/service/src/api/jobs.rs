@@ -91,6 +91,8 @@ async fn describe_job(
     State(service): Service,
     Extension(scope): Extension<Scope>,
     Labels(job): Labels<String>,
+    // What DescribeJob tells is not substituted.
+    Parameters(Before { .. }): Parameters<Before>,
 ) -> Answered<view::JobDescription> {
     service
         .control(|model, now| model.describe_job(&scope, &job, now))
@@ -178,7 +180,7 @@ async fn delete_job(
     Ok(Answer(Empty {}))
 }
 
-/// The query of GetJobDocument.
+/// The query of DescribeJob and GetJobDocument.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Before {

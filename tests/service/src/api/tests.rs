@@ -571,3 +571,40 @@ async fn a_knob_is_set_while_the_service_runs_and_the_others_stay() {
     let update = client.data("POST /things/gw-1/jobs/J", body).await;
     assert_eq!(update.refused(), refusal(400, "InvalidRequestException"));
 }
+
+#[tokio::test]
+async fn a_member_of_the_wrong_type_is_named() {
+    let client = Client::with_thing().await;
+    let body = json!({"abortConfig": {"criteriaList": [{"thresholdPercentage": "much"}]}});
+    let answer = client.iot("PUT /jobs/J", body).await;
+    assert_eq!(answer.exception, "InvalidRequestException");
+    let message = answer.body["message"].as_str().unwrap();
+    let at = "abortConfig.criteriaList[0].thresholdPercentage";
+    assert!(message.contains(at), "{message}");
+}
+
+#[tokio::test]
+async fn of_a_body_that_is_refused_little_is_repeated() {
+    let client = Client::with_thing().await;
+    let long = "x".repeat(100_000);
+    for body in [
+        json!({"tags": long}),
+        json!({"documentParameters": {long.as_str(): 1}}),
+    ] {
+        let answer = client.iot("PUT /jobs/J", body).await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.body["message"].as_str().unwrap().len() < 1000);
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_is_null_is_absent() {
+    let client = Client::with_thing().await;
+    let body = json!({
+        "targets": [THING_ARN], "document": "{}", "tags": null, "description": null, "abortConfig": null,
+        "timeoutConfig": {"inProgressTimeoutInMinutes": null},
+    });
+    assert_eq!(client.iot("PUT /jobs/J", body).await.status, 200);
+    let body = json!({"attributePayload": {"attributes": null, "merge": null}});
+    assert_eq!(client.iot("PATCH /things/gw-1", body).await.status, 200);
+}

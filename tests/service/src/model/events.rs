@@ -12,6 +12,7 @@ use super::error::ControlError;
 use super::execution::{Execution, ExecutionId};
 use super::job::Job;
 use super::names::JobId;
+use super::request::null_as_absent;
 use super::status::{ExecutionStatus, StatusDetails};
 use super::time::Timestamp;
 use super::view::JobProcessDetails;
@@ -176,6 +177,7 @@ pub struct UpdateEventConfigurations {
 #[serde(rename_all = "PascalCase", default)]
 pub struct EventConfiguration {
     /// Whether they are.
+    #[serde(deserialize_with = "null_as_absent")]
     pub enabled: bool,
 }
 

@@ -13,6 +13,7 @@ mod cron;
 mod details;
 mod device_plane;
 pub mod document;
+pub mod endpoint;
 pub mod error;
 pub mod events;
 mod execution;

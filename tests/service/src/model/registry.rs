@@ -33,8 +33,8 @@ const ATTRIBUTE_VALUE: Text = Text {
     min: 0,
     max: 800,
     pattern: Some(Pattern {
-        printed: "[a-zA-Z0-9_.,@/:#-]*",
-        allows: is_attribute_char,
+        printed: "[a-zA-Z0-9_.,@/:#=\\[\\]-]*",
+        allows: |c| is_attribute_char(c) || matches!(c, '=' | '[' | ']'),
     }),
 };
 
@@ -55,7 +55,7 @@ impl Model {
     ) -> Result<ThingIdentity, ControlError> {
         let mut violations = Violations::default();
         violations.text("thingName", &request.thing_name, THING_NAME);
-        check_attributes(&mut violations, request.attribute_payload.as_ref());
+        check_attributes(&mut violations, "", request.attribute_payload.as_ref());
         let name = checked_name(&request.thing_name, violations)?;
         if request.thing_type_name.is_some() || request.billing_group_name.is_some() {
             return Err(unsupported("thingTypeName and billingGroupName"));
@@ -109,6 +109,9 @@ impl Model {
     ) -> Result<ThingList, ControlError> {
         let mut violations = Violations::default();
         page::check(&mut violations, request.max_results);
+        let (name, value) = (&request.attribute_name, &request.attribute_value);
+        violations.optional_text("attributeName", name.as_ref(), ATTRIBUTE_NAME);
+        violations.optional_text("attributeValue", value.as_ref(), ATTRIBUTE_VALUE);
         violations
             .into_result()
             .map_err(ControlError::InvalidRequest)?;
@@ -135,7 +138,7 @@ impl Model {
     /// UpdateThing.
     pub fn update_thing(&mut self, request: UpdateThing) -> Result<(), ControlError> {
         let mut violations = Violations::default();
-        check_attributes(&mut violations, request.attribute_payload.as_ref());
+        check_attributes(&mut violations, "", request.attribute_payload.as_ref());
         let name = self.existing_thing(&request.thing_name, violations)?;
         if request.thing_type_name.is_some() {
             return Err(unsupported("thingTypeName"));
@@ -243,10 +246,15 @@ impl Thing {
     }
 }
 
-pub(super) fn check_attributes(violations: &mut Violations, payload: Option<&AttributePayload>) {
+/// Checks what AWS's service model says of attributes; `within` is the path of the member that holds them.
+pub(super) fn check_attributes(
+    violations: &mut Violations,
+    within: &str,
+    payload: Option<&AttributePayload>,
+) {
     if let Some(payload) = payload {
         violations.map(
-            "attributePayload.attributes",
+            &format!("{within}attributePayload.attributes"),
             &payload.attributes,
             MAX_ATTRIBUTES,
             ATTRIBUTE_NAME,

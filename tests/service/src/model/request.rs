@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 pub use super::abort::{AbortConfig, AbortCriteria};
@@ -16,7 +16,7 @@ pub use super::managed::{DescribeManagedJobTemplate, ListManagedJobTemplates};
 pub use super::retry::{RetryConfig, RetryCriteria};
 pub use super::rollout::{ExponentialRate, RateIncreaseCriteria, RolloutConfig};
 pub use super::schedule::{MaintenanceWindow, SchedulingConfig};
-pub use super::tags::{TagResource, UntagResource};
+pub use super::tags::{GivenTag, ListTagsForResource, TagResource, UntagResource};
 pub use super::template::CreateJobTemplate;
 pub use super::update::UpdateJob;
 
@@ -57,8 +57,10 @@ pub struct UpdateThing {
 #[serde(rename_all = "camelCase", default)]
 pub struct AttributePayload {
     /// Name to value.
+    #[serde(deserialize_with = "null_as_absent")]
     pub attributes: BTreeMap<String, String>,
     /// Whether to keep the attributes that are not named.
+    #[serde(deserialize_with = "null_as_absent")]
     pub merge: bool,
 }
 
@@ -74,6 +76,7 @@ pub struct CreateThingGroup {
     /// Description and attributes.
     pub thing_group_properties: Option<ThingGroupProperties>,
     /// Tags of the group.
+    #[serde(deserialize_with = "null_as_absent")]
     pub tags: Vec<Tag>,
 }
 
@@ -99,6 +102,8 @@ pub struct GroupMembership {
     pub thing_name: Option<String>,
     /// The thing's ARN.
     pub thing_arn: Option<String>,
+    /// Harmless: there are no dynamic groups.
+    pub override_dynamic_groups: Option<bool>,
 }
 
 /// One page of a list.
@@ -165,6 +170,7 @@ pub struct ListThingsInThingGroup {
 #[serde(rename_all = "PascalCase", default)]
 pub struct Tag {
     /// 1 to 128 characters.
+    #[serde(deserialize_with = "null_as_absent")]
     pub key: String,
     /// Up to 256 characters.
     pub value: Option<String>,
@@ -195,6 +201,7 @@ pub struct CreateJob {
     /// How long a device may work.
     pub timeout_config: Option<TimeoutConfig>,
     /// Labels.
+    #[serde(deserialize_with = "null_as_absent")]
     pub tags: Vec<Tag>,
     /// The agent on the thing that this job is for.
     pub namespace_id: Option<String>,
@@ -380,4 +387,14 @@ pub struct DeleteJobExecution {
     pub force: bool,
     /// The job's namespace.
     pub namespace_id: Option<String>,
+}
+
+/// Reads a member as its default if it is `null`: in AWS's JSON protocols that is as good as absent
+/// (Smithy 2.0, JSON shape serialization).
+pub(super) fn null_as_absent<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

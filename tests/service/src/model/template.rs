@@ -15,7 +15,7 @@ use super::names::{JobId, Scope, TemplateId, TemplateName};
 use super::page::{self, descending, page};
 use super::request::{
     AbortConfig, CreateJob, PageRequest, PresignedUrlConfig, RetryConfig, RolloutConfig,
-    SchedulingConfig, SourceError, Tag, TimeoutConfig,
+    SchedulingConfig, SourceError, Tag, TimeoutConfig, null_as_absent,
 };
 use super::schedule::{MaintenanceWindow, check_windows};
 use super::source::{check_document, check_sources, read_document};
@@ -57,6 +57,7 @@ pub struct CreateJobTemplate {
     /// How often a thing may try again.
     pub job_executions_retry_config: Option<RetryConfig>,
     /// Labels of the template.
+    #[serde(deserialize_with = "null_as_absent")]
     pub tags: Vec<Tag>,
     /// For jobs that are continuous and have a start.
     pub maintenance_windows: Option<Vec<MaintenanceWindow>>,
