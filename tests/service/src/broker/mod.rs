@@ -15,6 +15,7 @@ mod outside;
 mod peer;
 mod policy;
 mod session;
+mod sessions;
 #[cfg(test)]
 mod testing;
 mod topic;

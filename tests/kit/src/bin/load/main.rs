@@ -129,7 +129,18 @@ fn load(options: &Options) -> Result<Outcome, RunError> {
         None => Binaries::build_local(&options.profile)?,
     };
     let service = Service::start_program(&program, ServiceOptions::default())?;
-    let mut run = Run::new(options, &service);
+    let outcome = measure(options, &service);
+    if !outcome
+        .as_ref()
+        .is_ok_and(|outcome| outcome.errors.is_empty())
+    {
+        report::say(&format!("the service's last lines\n{}", service.tail()));
+    }
+    outcome
+}
+
+fn measure(options: &Options, service: &Service) -> Result<Outcome, RunError> {
+    let mut run = Run::new(options, service);
     let (devices, group) = run.provision()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
