@@ -26,7 +26,7 @@ use super::{Request, now};
 use crate::pki;
 
 /// The most connections at one time; the next one waits in the system's backlog.
-const CONNECTION_LIMIT: usize = 16 * 1024;
+pub(crate) const CONNECTION_LIMIT: usize = 16 * 1024;
 
 /// The most requests that wait for the service, of all connections together.
 const REQUEST_LIMIT: usize = 64;
@@ -45,10 +45,11 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    /// Listens on `listen`.
+    /// Listens on `listen`, for so many `connections` at one time.
     pub(super) async fn start(
         listen: SocketAddr,
         tls: Arc<rustls::ServerConfig>,
+        connections: usize,
     ) -> io::Result<(Self, mpsc::Receiver<Request>)> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
@@ -60,7 +61,8 @@ impl Embedded {
             requests,
             tls: tls.into(),
         };
-        tokio::spawn(accept(listener, service, ended));
+        let places = Arc::new(Semaphore::new(connections));
+        tokio::spawn(accept(listener, service, places, ended));
         let broker = Self {
             hub,
             address,
@@ -79,8 +81,12 @@ struct Service {
 }
 
 /// Accepts until the broker is dropped; the connections end with this task.
-async fn accept(listener: TcpListener, service: Service, mut ended: watch::Receiver<()>) {
-    let places = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+async fn accept(
+    listener: TcpListener,
+    service: Service,
+    places: Arc<Semaphore>,
+    mut ended: watch::Receiver<()>,
+) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
