@@ -71,10 +71,15 @@ pub struct Credentials {
 impl Service {
     /// Starts one on free ports.
     pub fn start(binaries: &Binaries, options: ServiceOptions) -> Result<Self, KitError> {
+        Self::start_program(&binaries.local, options)
+    }
+
+    /// Starts the `iot-jobs-local` at `program` on free ports.
+    pub fn start_program(program: &Path, options: ServiceOptions) -> Result<Self, KitError> {
         let (directory, temporary) = directory(options.directory)?;
         let ready_file = directory.join("ready.json");
         let _ = fs::remove_file(&ready_file);
-        let mut command = Command::new(&binaries.local);
+        let mut command = Command::new(program);
         command
             .args([
                 "--http",
@@ -126,6 +131,11 @@ impl Service {
     /// Its directory.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// The last lines of its log.

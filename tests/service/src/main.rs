@@ -1,6 +1,7 @@
 //! `iot-jobs-local`: a local service that speaks the AWS IoT Jobs APIs.
 
 mod cli;
+mod open_files;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -67,6 +68,7 @@ fn command() -> Result<(), Failure> {
                 .with_writer(io::stderr)
                 .with_target(false)
                 .init();
+            open_files::raise_limit();
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();

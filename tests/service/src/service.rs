@@ -19,13 +19,16 @@ use uuid::Uuid;
 
 use crate::api::{Api, Backend};
 use crate::artifacts::Artifacts;
-use crate::broker::{Broker, BrokerError, OutsideBroker, Request};
+use crate::broker::{self, Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
 use crate::device;
 use crate::http::{self, Patience};
 use crate::model::{Knobs, Model};
 use crate::pki::{Pki, PkiError};
 use crate::shared::Shared;
+
+/// The most connections of clients at one time, of devices and over HTTP.
+pub const CONNECTIONS_MAX: usize = broker::CONNECTION_LIMIT + http::MAX_CONNECTIONS;
 
 const OBJECTS_DIRECTORY: &str = "objects";
 const CA_FILE: &str = "ca.pem";

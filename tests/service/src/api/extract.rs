@@ -4,7 +4,7 @@ use core::fmt::Display;
 use core::future::{Ready, ready};
 use core::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query};
 use axum::http::Request;
 use axum::http::request::Parts;
@@ -55,21 +55,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, ApiError> {
-        let body = timeout(BODY_TIMEOUT, to_bytes(request.into_body(), MAX_BODY_BYTES)).await;
-        let body = body
-            .map_err(|_| ApiError::invalid_request("The request's body did not arrive in time"))?;
-        let body = body.map_err(|_| {
-            ApiError::invalid_request(format!(
-                "The request's body is broken, or exceeds {MAX_BODY_BYTES} bytes"
-            ))
-        })?;
+        let body = collect(request.into_body()).await?;
         let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-        read(body).map(Self)
+        parse(body).map(Self)
     }
 }
 
 /// Reads JSON; of what is wrong with it, tells at which member.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let refuse = |reason: &dyn Display| {
         let reason: String = reason.to_string().chars().take(MAX_REASON).collect();
         ApiError::invalid_request(format!("The request's JSON is not valid: {reason}"))
@@ -78,6 +71,24 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refuse(&error))?;
     json.end().map_err(|error| refuse(&error))?;
     Ok(value)
+}
+
+/// The request with all of its body, for operations that may not want it: the connection of who is answered
+/// before the body arrived would be closed.
+pub(super) async fn whole(request: Request<Body>) -> Result<Request<Body>, ApiError> {
+    let (parts, body) = request.into_parts();
+    Ok(Request::from_parts(parts, collect(body).await?.into()))
+}
+
+async fn collect(body: Body) -> Result<Bytes, ApiError> {
+    let body = timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await;
+    let body =
+        body.map_err(|_| ApiError::invalid_request("The request's body did not arrive in time"))?;
+    body.map_err(|_| {
+        ApiError::invalid_request(format!(
+            "The request's body is broken, or exceeds {MAX_BODY_BYTES} bytes"
+        ))
+    })
 }
 
 /// An answer of JSON.

@@ -147,6 +147,10 @@ async fn unknown(method: Method, uri: Uri) -> ApiError {
 }
 
 async fn route(router: Router, request: Request<Body>) -> Response<Body> {
+    let request = match extract::whole(request).await {
+        Ok(request) => request,
+        Err(error) => return error.into_response(),
+    };
     match TowerToHyperService::new(router).call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

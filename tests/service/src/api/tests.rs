@@ -11,7 +11,7 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -164,6 +164,27 @@ fn refusal(status: u16, exception: &str) -> (u16, String) {
 
 fn job() -> Value {
     json!({"targets": [THING_ARN], "document": "{\"operation\":\"x\"}"})
+}
+
+#[tokio::test]
+async fn a_connection_outlives_a_body_that_nobody_needs() {
+    let client = Client::new().await;
+    let mut stream = TcpStream::connect(client.address).await.unwrap();
+    for answered in 1..=2 {
+        let head =
+            "POST /_local/things/gw-1/certificate HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // By the time that another request is answered, the service has seen the head.
+        client.local("GET /_local/health", json!({})).await.ok();
+        stream.write_all(b"{}").await.unwrap();
+
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            let read = stream.read_buf(&mut answer).await.unwrap();
+            assert_ne!(read, 0, "closed before answer {answered}");
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "answer {answered}");
+    }
 }
 
 #[tokio::test]

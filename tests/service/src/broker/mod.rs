@@ -15,6 +15,7 @@ mod outside;
 mod peer;
 mod policy;
 mod session;
+mod sessions;
 #[cfg(test)]
 mod testing;
 mod topic;
@@ -28,6 +29,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use codec::PAYLOAD_LIMIT;
+pub(crate) use embedded::CONNECTION_LIMIT;
 use embedded::Embedded;
 use hub::Close;
 use message::{Message, Qos};
@@ -82,7 +84,7 @@ impl Broker {
         listen: SocketAddr,
         tls: Arc<rustls::ServerConfig>,
     ) -> io::Result<(Self, mpsc::Receiver<Request>)> {
-        let (embedded, requests) = Embedded::start(listen, tls).await?;
+        let (embedded, requests) = Embedded::start(listen, tls, CONNECTION_LIMIT).await?;
         Ok((Self(Kind::Embedded(Arc::new(embedded))), requests))
     }
 
