@@ -9,6 +9,8 @@
 
 mod codec;
 mod embedded;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hub;
 mod message;
 mod outside;

@@ -32,7 +32,7 @@ pub(super) struct Queue {
     /// Every execution, over or not.
     pub(super) all: BTreeSet<Numbered>,
     /// The ones that are queued or in progress.
-    pending: BTreeSet<Numbered>,
+    pub(super) pending: BTreeSet<Numbered>,
     /// The first execution of each namespace, as last told: by its order, as a job made anew under
     /// an old id has executions of the same numbers.
     told: BTreeMap<Option<NamespaceId>, u64>,

@@ -19,6 +19,8 @@ pub mod events;
 mod execution;
 mod executions;
 mod groups;
+#[cfg(any(test, fuzzing))]
+mod invariants;
 mod job;
 mod jobs;
 mod ledger;

@@ -1,0 +1,319 @@
+//! What can happen to the service, as one value each.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{GROUPS, JOBS, NAMESPACES, STATUSES, TARGETS, THINGS};
+use crate::model::calendar::print_minute;
+use crate::model::tests::{NOON, group_arn, thing_arn};
+
+/// An operation, or time that passes. Numbers are indices into the names of [`super`].
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    AddThing {
+        thing: usize,
+    },
+    Associate {
+        job: usize,
+        targets: usize,
+    },
+    CancelExecution {
+        thing: usize,
+        job: usize,
+        force: bool,
+        expected: Option<i64>,
+    },
+    CancelJob {
+        job: usize,
+        force: bool,
+    },
+    CreateGroup {
+        group: usize,
+    },
+    CreateJob {
+        job: usize,
+        namespace: usize,
+        targets: usize,
+        rules: Rules,
+        from_template: bool,
+    },
+    CreateTemplate {
+        job: usize,
+    },
+    DeleteExecution {
+        thing: usize,
+        job: usize,
+        number: i64,
+        force: bool,
+    },
+    DeleteGroup {
+        group: usize,
+    },
+    DeleteJob {
+        job: usize,
+        force: bool,
+    },
+    DeleteTemplate,
+    DeleteThing {
+        thing: usize,
+    },
+    Events {
+        jobs: bool,
+        executions: bool,
+    },
+    /// As many jobs for one thing as there are names for.
+    Flood {
+        thing: usize,
+        namespace: usize,
+        windows: bool,
+    },
+    Join {
+        thing: usize,
+        group: usize,
+    },
+    Leave {
+        thing: usize,
+        group: usize,
+    },
+    StartNext {
+        thing: usize,
+        namespace: usize,
+        minutes: Option<i64>,
+    },
+    Update {
+        thing: usize,
+        job: usize,
+        status: usize,
+        minutes: Option<i64>,
+        number: Option<i64>,
+        expected: Option<i64>,
+    },
+    UpdateJob {
+        job: usize,
+        change: usize,
+    },
+    Wait {
+        secs: u64,
+    },
+}
+
+/// How a job behaves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    aborts: bool,
+    continuous: bool,
+    per_minute: Option<u64>,
+    retries: Option<u64>,
+    schedule: Schedule,
+}
+
+impl Rules {
+    pub(super) const NONE: Self = Self {
+        aborts: false,
+        continuous: false,
+        per_minute: None,
+        retries: None,
+        schedule: Schedule::None,
+    };
+    pub(super) const WINDOWS: Self = Self {
+        schedule: Schedule::Windows,
+        ..Self::NONE
+    };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Schedule {
+    None,
+    End,
+    Start,
+    StartAndEnd,
+    Windows,
+}
+
+/// The bodies of UpdateJob: each changes another member.
+pub(super) fn changes() -> [Value; 7] {
+    let abort = json!([{
+        "failureType": "ALL",
+        "action": "CANCEL",
+        "thresholdPercentage": 34,
+        "minNumberOfExecutedThings": 1,
+    }]);
+    [
+        json!({"jobExecutionsRolloutConfig": {"maximumPerMinute": 1}}),
+        json!({"jobExecutionsRolloutConfig": {"maximumPerMinute": 3, "exponentialRate": {
+            "baseRatePerMinute": 1,
+            "incrementFactor": 2,
+            "rateIncreaseCriteria": {"numberOfSucceededThings": 1},
+        }}}),
+        json!({"abortConfig": {"criteriaList": abort}}),
+        json!({"timeoutConfig": {"inProgressTimeoutInMinutes": 1}}),
+        json!({"jobExecutionsRetryConfig": {"criteriaList": [
+            {"failureType": "ALL", "numberOfRetries": 0},
+        ]}}),
+        json!({"description": "new"}),
+        json!({"presignedUrlConfig": {"expiresInSec": 60}}),
+    ]
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let per_minute = proptest::option::of(1..3_u64);
+    let retries = proptest::option::of(0..3_u64);
+    let schedule = prop_oneof![
+        6 => Just(Schedule::None),
+        1 => Just(Schedule::End),
+        1 => Just(Schedule::Start),
+        1 => Just(Schedule::StartAndEnd),
+        3 => Just(Schedule::Windows),
+    ];
+    let rules = (any::<bool>(), any::<bool>(), per_minute, retries, schedule);
+    rules.prop_map(
+        |(aborts, continuous, per_minute, retries, schedule)| Rules {
+            aborts,
+            continuous,
+            per_minute,
+            retries,
+            schedule,
+        },
+    )
+}
+
+/// A job: mostly one of a few, so that steps meet.
+fn job() -> impl Strategy<Value = usize> {
+    prop_oneof![6 => 0..4_usize, 1 => 0..JOBS.len()]
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![20 => of_jobs(), 12 => of_devices(), 10 => of_registry(), 8 => waits()]
+}
+
+fn of_jobs() -> impl Strategy<Value = Step> {
+    let force = any::<bool>;
+    let things = || 0..THINGS.len();
+    let version = || proptest::option::weighted(0.2, 1..4_i64);
+    let create = (job(), 0..NAMESPACES.len(), 0..TARGETS.len(), rules());
+    prop_oneof![
+        2 => (job(), 0..TARGETS.len()).prop_map(|(job, targets)| Step::Associate { job, targets }),
+        2 => (things(), job(), force(), version()).prop_map(
+            |(thing, job, force, expected)| Step::CancelExecution { thing, job, force, expected }
+        ),
+        1 => (job(), force()).prop_map(|(job, force)| Step::CancelJob { job, force }),
+        8 => (create, proptest::bool::weighted(0.1)).prop_map(
+            |((job, namespace, targets, rules), from_template)|
+                Step::CreateJob { job, namespace, targets, rules, from_template }
+        ),
+        1 => job().prop_map(|job| Step::CreateTemplate { job }),
+        1 => (things(), job(), 1..3_i64, force()).prop_map(
+            |(thing, job, number, force)| Step::DeleteExecution { thing, job, number, force }
+        ),
+        1 => (job(), force()).prop_map(|(job, force)| Step::DeleteJob { job, force }),
+        1 => Just(Step::DeleteTemplate),
+        1 => (any::<bool>(), any::<bool>()).prop_map(
+            |(jobs, executions)| Step::Events { jobs, executions }
+        ),
+        1 => (things(), 0..NAMESPACES.len(), any::<bool>()).prop_map(
+            |(thing, namespace, windows)| Step::Flood { thing, namespace, windows }
+        ),
+        3 => (job(), 0..changes().len()).prop_map(|(job, change)| Step::UpdateJob { job, change }),
+    ]
+}
+
+fn of_devices() -> impl Strategy<Value = Step> {
+    let minutes =
+        || proptest::option::of(prop_oneof![4 => 1..4_i64, 1 => Just(-1), 1 => Just(5000)]);
+    let rarely = || proptest::option::weighted(0.1, 1..3_i64);
+    prop_oneof![
+        1 => (0..THINGS.len(), 0..NAMESPACES.len(), minutes()).prop_map(
+            |(thing, namespace, minutes)| Step::StartNext { thing, namespace, minutes }
+        ),
+        2 => (0..THINGS.len(), job(), 0..STATUSES.len(), minutes(), rarely(), rarely()).prop_map(
+            |(thing, job, status, minutes, number, expected)|
+                Step::Update { thing, job, status, minutes, number, expected }
+        ),
+    ]
+}
+
+fn of_registry() -> impl Strategy<Value = Step> {
+    let (things, groups) = (|| 0..THINGS.len(), || 0..GROUPS.len());
+    prop_oneof![
+        2 => things().prop_map(|thing| Step::AddThing { thing }),
+        1 => groups().prop_map(|group| Step::CreateGroup { group }),
+        1 => groups().prop_map(|group| Step::DeleteGroup { group }),
+        1 => things().prop_map(|thing| Step::DeleteThing { thing }),
+        5 => (things(), groups()).prop_map(|(thing, group)| Step::Join { thing, group }),
+        3 => (things(), groups()).prop_map(|(thing, group)| Step::Leave { thing, group }),
+    ]
+}
+
+fn waits() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => 0..200_u64,
+        2 => 0..4000_u64,
+        1 => 0..300_000_u64,
+    ]
+    .prop_map(|secs| Step::Wait { secs })
+}
+
+/// The ARNs of one of [`TARGETS`].
+pub(super) fn arns(targets: usize) -> Value {
+    let names = TARGETS[targets].iter();
+    let is_group = |name: &str| GROUPS.iter().any(|(group, _)| *group == name);
+    let arns = names.map(|name| match is_group(name) {
+        true => group_arn(name),
+        false => thing_arn(name),
+    });
+    arns.collect()
+}
+
+/// The members of a job with these targets and rules.
+pub(super) fn members(targets: usize, rules: Rules, now: u64) -> Value {
+    let mut members = json!({
+        "targets": arns(targets),
+        "timeoutConfig": {"inProgressTimeoutInMinutes": 2},
+    });
+    if rules.aborts {
+        members["abortConfig"] = json!({"criteriaList": [{
+            "failureType": "ALL",
+            "action": "CANCEL",
+            "thresholdPercentage": 60,
+            "minNumberOfExecutedThings": 2,
+        }]});
+    }
+    if rules.continuous || rules.schedule == Schedule::Windows {
+        members["targetSelection"] = json!("CONTINUOUS");
+    }
+    if let Some(rate) = rules.per_minute {
+        members["jobExecutionsRolloutConfig"] = json!({ "maximumPerMinute": rate });
+    }
+    if let Some(retries) = rules.retries {
+        let criteria = json!([{"failureType": "ALL", "numberOfRetries": retries}]);
+        members["jobExecutionsRetryConfig"] = json!({ "criteriaList": criteria });
+    }
+    if let Some(schedule) = scheduling_config(rules.schedule, now) {
+        members["schedulingConfig"] = schedule;
+    }
+    members
+}
+
+/// Windows open once in every hour from the next one on, for three hours.
+fn scheduling_config(schedule: Schedule, now: u64) -> Option<Value> {
+    let minute = |after: u64| print_minute((NOON + now) / 60 + after);
+    let behaviors = ["STOP_ROLLOUT", "CANCEL", "FORCE_CANCEL"];
+    let behavior = behaviors.iter().cycle().nth(now as usize % 3);
+    let windows = json!([{"startTime": "20 * * * ? *", "durationInMinutes": 25}]);
+    match schedule {
+        Schedule::None => None,
+        Schedule::End => Some(json!({"endTime": minute(31), "endBehavior": behavior})),
+        Schedule::Start => Some(json!({"startTime": minute(31)})),
+        Schedule::StartAndEnd => Some(json!({
+            "startTime": minute(31),
+            "endTime": minute(61),
+            "endBehavior": behavior,
+        })),
+        Schedule::Windows => Some(json!({
+            "startTime": minute(31),
+            "endTime": minute(211),
+            "endBehavior": behavior,
+            "maintenanceWindows": windows,
+        })),
+    }
+}
