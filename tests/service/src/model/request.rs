@@ -13,6 +13,11 @@ pub use super::abort::{AbortConfig, AbortCriteria};
 pub use super::continuous::AssociateTargets;
 pub use super::events::{EventConfiguration, UpdateEventConfigurations};
 pub use super::managed::{DescribeManagedJobTemplate, ListManagedJobTemplates};
+pub use super::package_requests::{
+    Artifact, CreatePackage, CreatePackageVersion, DeletePackage, DeletePackageVersion,
+    ListPackageVersions, ListPackages, S3Location, UpdatePackage, UpdatePackageConfiguration,
+    UpdatePackageVersion, VersionUpdateByJobsConfig,
+};
 pub use super::retry::{RetryConfig, RetryCriteria};
 pub use super::rollout::{ExponentialRate, RateIncreaseCriteria, RolloutConfig};
 pub use super::schedule::{MaintenanceWindow, SchedulingConfig};

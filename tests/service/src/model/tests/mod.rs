@@ -6,6 +6,7 @@ mod events;
 mod executions;
 mod groups;
 mod notifications;
+mod packages;
 mod property;
 mod rules;
 mod schedule;
