@@ -91,9 +91,13 @@ async fn describe_job(
     State(service): Service,
     Extension(scope): Extension<Scope>,
     Labels(job): Labels<String>,
+    Parameters(asked): Parameters<Before>,
 ) -> Answered<view::JobDescription> {
     service
-        .control(|model, now| model.describe_job(&scope, &job, now))
+        .control(|model, now| match asked.before_substitution {
+            true => model.describe_job_before_substitution(&scope, &job, now),
+            false => model.describe_job(&scope, &job, now),
+        })
         .map(Answer)
 }
 
@@ -178,7 +182,7 @@ async fn delete_job(
     Ok(Answer(Empty {}))
 }
 
-/// The query of GetJobDocument.
+/// The query of DescribeJob and GetJobDocument.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Before {

@@ -10,6 +10,7 @@ pub(crate) mod calendar;
 mod continuous;
 mod create;
 mod cron;
+mod destination;
 mod details;
 mod device_plane;
 pub mod document;

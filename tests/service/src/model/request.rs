@@ -209,8 +209,8 @@ pub struct CreateJob {
     pub job_executions_retry_config: Option<RetryConfig>,
     /// How fast the targets are reached.
     pub job_executions_rollout_config: Option<RolloutConfig>,
-    /// Not supported yet.
-    pub destination_package_versions: Option<Value>,
+    /// ARNs of the package versions that the job installs.
+    pub destination_package_versions: Option<Vec<String>>,
     /// What an AWS managed template's document is filled with.
     pub document_parameters: Option<BTreeMap<String, String>>,
     /// Gives the members that the job does not.

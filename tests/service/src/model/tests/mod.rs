@@ -2,6 +2,7 @@
 
 mod continuous;
 mod control;
+mod destination;
 mod events;
 mod executions;
 mod groups;
