@@ -99,7 +99,7 @@ impl Artifacts {
     /// Issues a URL that reads or writes one object for `expires` from `now` on. No two are equal.
     pub fn presign(
         &self,
-        access: Access,
+        access: Access<'_>,
         bucket: &str,
         key: &str,
         expires: Duration,
@@ -112,16 +112,20 @@ impl Artifacts {
             0
         };
         let signed_at = now.as_secs().saturating_sub(overdue);
-        let method = match access {
-            Access::Read => "GET",
-            Access::Write => "PUT",
+        let (method, version) = match access {
+            Access::Read => ("GET", None),
+            Access::ReadVersion(version) => ("GET", Some(version)),
+            Access::Write => ("PUT", None),
         };
         presign::presign(
             method,
             &self.inner.origin,
             &self.inner.region,
-            bucket,
-            key,
+            presign::Resource {
+                bucket,
+                key,
+                version,
+            },
             presign::Issue {
                 number: self.inner.issued.fetch_add(1, Ordering::Relaxed),
                 expires,
@@ -170,7 +174,7 @@ impl Artifacts {
 impl Presign for Artifacts {
     fn presign(
         &self,
-        access: Access,
+        access: Access<'_>,
         bucket: &str,
         key: &str,
         expires: Duration,
