@@ -77,6 +77,7 @@ impl Service {
         let mut command = Command::new(&binaries.local);
         command
             .args([
+                "--admin",
                 "--http",
                 "127.0.0.1:0",
                 "--mqtt",

@@ -50,6 +50,9 @@ pub struct Settings {
     /// Whether the service may listen on addresses that other machines reach. It checks no
     /// signature: whoever reaches it controls it.
     pub allow_remote: bool,
+    /// Whether `/_local` may change how the service behaves: faults, clock, knobs, reset; and whether it
+    /// hands out things' certificates where other machines reach it.
+    pub admin: bool,
     /// The service's time.
     pub clock: Clock,
     /// Choices where AWS's behaviour is unknown.
@@ -76,6 +79,7 @@ impl Default for Settings {
             region: "eu-west-1".to_owned(),
             account: "123456789012".to_owned(),
             allow_remote: false,
+            admin: false,
             clock: Clock::wall(),
             knobs: Knobs::default(),
         }
@@ -218,6 +222,8 @@ impl Service {
             account: settings.account,
             region: settings.region,
             mqtt: addresses.mqtt.clone(),
+            admin: settings.admin,
+            is_remote: !http.ip().is_loopback(),
         });
         let tls = pki
             .https_server_config()

@@ -75,6 +75,12 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden")
     }
 
+    /// A request for what the service was not started with.
+    pub(super) fn needs_admin() -> Self {
+        let message = "The admin API is off: it changes how the service behaves; start iot-jobs-local with --admin to have it";
+        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+    }
+
     /// A request that a web page made, not a program.
     pub(super) fn from_web_page() -> Self {
         let message =

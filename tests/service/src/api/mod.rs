@@ -73,6 +73,10 @@ pub struct Backend {
     pub region: String,
     /// Where devices reach the broker.
     pub mqtt: MqttAddress,
+    /// Whether `/_local` may change how the service behaves.
+    pub admin: bool,
+    /// Whether other machines reach the HTTP planes.
+    pub is_remote: bool,
 }
 
 impl Backend {
@@ -111,7 +115,7 @@ impl Api {
                     .merge(templates::routes()),
             ),
             data: plane(data::routes()),
-            local: plane(local::routes()),
+            local: plane(local::routes(&backend)),
             backend,
         }
     }
