@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
-use crate::api::{Api, Backend};
+use crate::api::{Api, Backend, CallFaults};
 use crate::artifacts::Artifacts;
 use crate::broker::{Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
@@ -217,6 +217,7 @@ impl Service {
         let api = Api::new(Backend {
             shared: shared.clone(),
             artifacts: artifacts.clone(),
+            calls: CallFaults::default(),
             broker: broker.clone(),
             pki: Arc::clone(&pki),
             account: settings.account,

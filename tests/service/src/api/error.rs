@@ -88,6 +88,21 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
     }
 
+    /// A refusal that passes: the service is not there for the moment.
+    pub(super) fn unavailable() -> Self {
+        let message = "The service is temporarily unavailable.";
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailableException",
+            message,
+        )
+    }
+
+    /// A refusal that passes: too many requests. The planes have statuses of their own for it.
+    pub(super) fn throttled(status: StatusCode) -> Self {
+        Self::new(status, "ThrottlingException", "Rate exceeded")
+    }
+
     /// A fault of the service.
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(

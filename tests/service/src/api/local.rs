@@ -7,6 +7,7 @@
 
 mod certificate;
 mod clock;
+mod connections;
 mod faults;
 mod knobs;
 mod status;
@@ -27,6 +28,7 @@ use super::Backend;
 use super::error::ApiError;
 use super::extract::{Answer, Empty};
 use crate::device::faults::DeviceFaults;
+use crate::faults::Plan;
 
 type Service = State<Arc<Backend>>;
 
@@ -47,7 +49,9 @@ pub(super) fn routes(backend: &Arc<Backend>) -> Router<Arc<Backend>> {
 fn admin(backend: &Arc<Backend>) -> Router<Arc<Backend>> {
     Router::new()
         .route("/_local/clock", get(clock::read).post(clock::set))
+        .route("/_local/connections/close", post(connections::close))
         .route("/_local/faults", get(faults::read).post(faults::set))
+        .route("/_local/faults/log", get(faults::log))
         .route("/_local/knobs", get(knobs::read).post(knobs::set))
         .route("/_local/reset", post(reset))
         .route_layer(from_fn_with_state(Arc::clone(backend), refuse_unless_admin))
@@ -84,7 +88,9 @@ async fn health() -> Answer<Health> {
 async fn reset(State(service): Service) -> Answer<Empty> {
     service.shared.with(|model, _| model.reset());
     service.artifacts.reset();
+    *service.calls.lock() = Plan::default();
     service.shared.set_faults(DeviceFaults::default());
+    service.shared.forget_held();
     service.broker.forget_messages();
     tracing::info!("forgot things, jobs and artifacts");
     Answer(Empty {})

@@ -26,8 +26,10 @@ mod control;
 mod data;
 mod error;
 mod extract;
+mod faults;
 mod jobs;
 mod local;
+mod operations;
 mod scope;
 mod templates;
 
@@ -39,6 +41,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, Response, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -54,7 +57,10 @@ use crate::service::MqttAddress;
 use crate::shared::Shared;
 
 use error::ApiError;
+use faults::{befall_call, befall_request};
 use scope::Plane;
+
+pub use faults::{CallCode, CallFault, CallFaults};
 
 /// What the planes stand on.
 #[derive(Clone)]
@@ -63,6 +69,8 @@ pub struct Backend {
     pub shared: Shared,
     /// Buckets and objects.
     pub artifacts: Artifacts,
+    /// What goes wrong with calls of `iot`.
+    pub calls: CallFaults,
     /// Whose connections the status lists.
     pub broker: Broker,
     /// Issues the things' certificates.
@@ -112,9 +120,13 @@ impl Api {
             control: plane(
                 control::routes()
                     .merge(jobs::routes())
-                    .merge(templates::routes()),
+                    .merge(templates::routes())
+                    .route_layer(from_fn_with_state(Arc::clone(&backend), befall_call)),
             ),
-            data: plane(data::routes()),
+            data: plane(
+                data::routes()
+                    .route_layer(from_fn_with_state(Arc::clone(&backend), befall_request)),
+            ),
             local: plane(local::routes(&backend)),
             backend,
         }
