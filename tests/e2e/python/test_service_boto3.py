@@ -2,7 +2,7 @@
 
 Needs boto3 and a running service at AWS_ENDPOINT_URL, which it resets before each test:
 
-    iot-jobs-local --http 127.0.0.1:9080 --mqtt 127.0.0.1:0 &
+    iot-jobs-local --admin --http 127.0.0.1:9080 --mqtt 127.0.0.1:0 &
     AWS_ENDPOINT_URL=http://127.0.0.1:9080 python3 tests/e2e/python/test_service_boto3.py
 """
 

@@ -82,6 +82,7 @@ impl Service {
         let mut command = Command::new(program);
         command
             .args([
+                "--admin",
                 "--http",
                 "127.0.0.1:0",
                 "--mqtt",

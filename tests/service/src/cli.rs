@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use iot_jobs_local::broker::{BrokerError, OutsideBroker};
+use iot_jobs_local::clock::{self, Scale};
+use iot_jobs_local::model::time::Timestamp;
 use iot_jobs_local::service::{MqttSettings, Settings};
 use lexopt::prelude::*;
 use tracing::Level;
@@ -31,7 +33,10 @@ Usage: iot-jobs-local [OPTIONS]
   --ready-file FILE  write the addresses to FILE once everything listens
   --region REGION    the region of requests that name none [eu-west-1]
   --account ID       the account in every ARN [123456789012]
+  --clock-scale N    run the service's clock N times as fast, up to 100000 [1]
+  --frozen-at TIME   let the clock stand at TIME, seconds since 1970, until it is stepped
   --events           publish events of jobs and executions, as UpdateEventConfigurations does
+  --admin            allow /_local to step the clock, to plan faults, to set knobs and to reset
   --allow-remote     allow addresses that other machines reach
   --log LEVEL        error, warn, info, debug or trace [info]
   --help, --version
@@ -115,11 +120,13 @@ impl Command {
             ..Settings::default()
         };
         let (mut ready_file, mut log, mut outside) = (None, Level::INFO, Outside::default());
+        let mut clock = Clock::default();
         while let Some(argument) = parser.next()? {
             match argument {
                 Short('h') | Long("help") => return Ok(Self::Help),
                 Short('V') | Long("version") => return Ok(Self::Version),
                 Long("account") => settings.account = account(parser.value()?.string()?)?,
+                Long("admin") => settings.admin = true,
                 Long("allow-remote") => settings.allow_remote = true,
                 Long("broker") => outside.broker = Some(parser.value()?.string()?),
                 Long("broker-ca") => outside.ca = Some(parser.value()?.into()),
@@ -127,8 +134,10 @@ impl Command {
                 Long("broker-password-file") => outside.password = Some(parser.value()?.into()),
                 Long("broker-user") => outside.user = Some(parser.value()?.string()?),
                 Long("broker-key") => outside.key = Some(parser.value()?.into()),
+                Long("clock-scale") => clock.scale = Some(scale(parser.value()?.string()?)?),
                 Long("data") => settings.data = Some(parser.value()?.into()),
                 Long("events") => settings.knobs.events = true,
+                Long("frozen-at") => clock.frozen_at = Some(time(parser.value()?.string()?)?),
                 Long("host") => settings.host = parser.value()?.string()?,
                 Long("http") => settings.http = address("http", parser.value()?.string()?)?,
                 Long("log") => log = level(parser.value()?.string()?)?,
@@ -143,6 +152,7 @@ impl Command {
                 }
             }
         }
+        settings.clock = clock.settings();
         if let Some(outside) = outside.settings()? {
             settings.mqtt = MqttSettings::Outside(outside);
         }
@@ -151,6 +161,25 @@ impl Command {
             ready_file,
             log,
         })))
+    }
+}
+
+/// The options of the clock.
+#[derive(Debug, Default)]
+struct Clock {
+    scale: Option<Scale>,
+    frozen_at: Option<Timestamp>,
+}
+
+impl Clock {
+    fn settings(self) -> clock::Clock {
+        let clock = self
+            .frozen_at
+            .map_or_else(clock::Clock::wall, clock::Clock::frozen);
+        if let Some(scale) = self.scale {
+            clock.set_scale(scale);
+        }
+        clock
     }
 }
 
@@ -247,6 +276,24 @@ fn region(value: String) -> Result<String, UsageError> {
     })
 }
 
+fn scale(value: String) -> Result<Scale, UsageError> {
+    let scale = value.parse().ok().and_then(Scale::new);
+    scale.ok_or(UsageError::Invalid {
+        option: "clock-scale",
+        value,
+        expected: "a number above 0 and at most 100000",
+    })
+}
+
+fn time(value: String) -> Result<Timestamp, UsageError> {
+    let seconds = value.parse().map(Timestamp::from_secs);
+    seconds.map_err(|_| UsageError::Invalid {
+        option: "frozen-at",
+        value,
+        expected: "a number of seconds since 1970",
+    })
+}
+
 fn level(value: String) -> Result<Level, UsageError> {
     value.parse().map_err(|_| UsageError::Invalid {
         option: "log",
@@ -286,7 +333,7 @@ mod tests {
         assert!(HELP.contains(&format!("[{}]", settings.host)));
         assert!(HELP.contains(&format!("[{}]", settings.region)));
         assert!(HELP.contains(&format!("[{}]", settings.account)));
-        assert!(!settings.allow_remote && !settings.knobs.events);
+        assert!(!settings.allow_remote && !settings.admin && !settings.knobs.events);
     }
 
     #[test]
@@ -305,6 +352,7 @@ mod tests {
             "us-east-1",
             "--account",
             "000000000001",
+            "--admin",
             "--allow-remote",
             "--events",
             "--log",
@@ -323,7 +371,7 @@ mod tests {
             (settings.region.as_str(), settings.account.as_str()),
             ("us-east-1", "000000000001")
         );
-        assert!(settings.allow_remote && settings.knobs.events);
+        assert!(settings.allow_remote && settings.admin && settings.knobs.events);
         assert_eq!((run.ready_file, run.log), (Some("r".into()), Level::DEBUG));
     }
 
@@ -343,6 +391,14 @@ mod tests {
                 "--region EU: a name like eu-west-1 is expected",
             ),
             (
+                ["--clock-scale", "0"],
+                "--clock-scale 0: a number above 0 and at most 100000 is expected",
+            ),
+            (
+                ["--frozen-at", "noon"],
+                "--frozen-at noon: a number of seconds since 1970 is expected",
+            ),
+            (
                 ["--log", "loud"],
                 "--log loud: error, warn, info, debug or trace is expected",
             ),
@@ -357,6 +413,15 @@ mod tests {
                 .unwrap_err()
                 .starts_with("invalid option '--port'")
         );
+    }
+
+    #[test]
+    fn the_clock_stands_and_runs_as_asked() {
+        let reading = run(&["--clock-scale", "60", "--frozen-at", "1700000000"]);
+        let reading = reading.settings.clock.reading();
+        assert_eq!(reading.now, Timestamp::from_secs(1_700_000_000));
+        assert_eq!((reading.scale.get(), reading.is_frozen), (60.0, true));
+        assert!(!run(&[]).settings.clock.reading().is_frozen);
     }
 
     #[test]

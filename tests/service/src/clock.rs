@@ -1,16 +1,21 @@
-//! The service's clock: it runs with the machine's, or stands still until a test steps it.
+//! The service's clock: it runs with the machine's, faster or slower, or stands still until a test steps it.
 //!
 //! The only place that reads the system's time. It never goes back: the wall clock is read once,
-//! at the start, and a monotonic one from there on. A clock that was stepped or stopped wakes who
-//! waits at [`Clock::stepped`].
+//! at the start, and a monotonic one from there on, and a change of pace goes on from where the clock
+//! is. A clock that was stepped, stopped or paced wakes who waits at [`Clock::stepped`] or
+//! [`Clock::reached`].
 
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::model::time::Timestamp;
+
+/// The fastest clock: a day of the service's in less than a second.
+const MAX_SCALE: f64 = 100_000.0;
 
 /// A clock; clones share one clock.
 #[derive(Debug, Clone)]
@@ -18,16 +23,52 @@ pub struct Clock {
     inner: Arc<Inner>,
 }
 
+/// What a clock shows: enough to make another one that goes on from there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// The service's time.
+    pub now: Timestamp,
+    /// How fast it runs, when it runs.
+    pub scale: Scale,
+    /// Whether it stands still.
+    pub is_frozen: bool,
+}
+
+/// Seconds of the service's time in one of the machine's: more than 0, and at most 100,000.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale(f64);
+
 #[derive(Debug)]
 struct Inner {
     hands: Mutex<Hands>,
+    /// Wakes the one who waits at [`Clock::stepped`].
     stepped: Notify,
+    /// Wakes all who wait at [`Clock::reached`].
+    changed: Notify,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Hands {
-    Running { at: Timestamp, since: Instant },
-    Standing { at: Timestamp },
+struct Hands {
+    /// Where the clock stands, or stood at `since`.
+    at: Timestamp,
+    /// When it was last set, unless it stands still.
+    since: Option<Instant>,
+    scale: Scale,
+}
+
+impl Scale {
+    /// As fast as the machine's clock.
+    pub const REAL: Self = Self(1.0);
+
+    /// A clock of this speed, unless there is none.
+    pub fn new(scale: f64) -> Option<Self> {
+        (scale > 0.0 && scale <= MAX_SCALE).then_some(Self(scale))
+    }
+
+    /// Seconds of the service's time in one of the machine's.
+    pub fn get(self) -> f64 {
+        self.0
+    }
 }
 
 impl Clock {
@@ -40,12 +81,41 @@ impl Clock {
         let at = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
-        Self::with_hands(Hands::running(Timestamp::default().plus(at)))
+        Self::from_reading(Reading {
+            now: Timestamp::default().plus(at),
+            scale: Scale::REAL,
+            is_frozen: false,
+        })
     }
 
     /// A clock that stands at `at` until it is advanced.
     pub fn frozen(at: Timestamp) -> Self {
-        Self::with_hands(Hands::Standing { at })
+        Self::from_reading(Reading {
+            now: at,
+            scale: Scale::REAL,
+            is_frozen: true,
+        })
+    }
+
+    /// A clock that goes on from what another one showed.
+    pub fn from_reading(reading: Reading) -> Self {
+        let hands = Hands {
+            at: reading.now,
+            since: None,
+            scale: reading.scale,
+        };
+        let inner = Inner {
+            hands: Mutex::new(if reading.is_frozen {
+                hands
+            } else {
+                hands.running()
+            }),
+            stepped: Notify::new(),
+            changed: Notify::new(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// The service's time.
@@ -53,49 +123,77 @@ impl Clock {
         self.hands().now()
     }
 
+    /// All that the clock shows.
+    pub fn reading(&self) -> Reading {
+        let hands = self.hands();
+        Reading {
+            now: hands.now(),
+            scale: hands.scale,
+            is_frozen: hands.since.is_none(),
+        }
+    }
+
     /// Steps the clock forward; whether it runs or stands stays as it is.
     pub fn advance(&self, by: Duration) {
-        self.set(|hands| match hands {
-            Hands::Running { at, since } => Hands::Running {
-                at: at.plus(by),
-                since,
-            },
-            Hands::Standing { at } => Hands::Standing { at: at.plus(by) },
+        self.set(|hands| Hands {
+            at: hands.at.plus(by),
+            ..hands
         });
     }
 
     /// Stops the clock where it is.
     pub fn freeze(&self) {
-        self.set(|hands| Hands::Standing { at: hands.now() });
+        self.set(Hands::standing);
     }
 
     /// Lets the clock run on from where it stands.
     pub fn resume(&self) {
-        self.set(|hands| Hands::running(hands.now()));
+        self.set(|hands| hands.standing().running());
     }
 
-    /// How long to wait for `deadline`; `None` when it will not come by itself.
+    /// Lets the clock run at another speed from where it is; one that stands goes on to stand.
+    pub fn set_scale(&self, scale: Scale) {
+        self.set(|hands| {
+            let standing = Hands {
+                scale,
+                ..hands.standing()
+            };
+            match hands.since {
+                Some(_) => standing.running(),
+                None => standing,
+            }
+        });
+    }
+
+    /// How long to wait for `deadline`, by the machine's clock; `None` when it will not come by itself.
     pub fn until(&self, deadline: Timestamp) -> Option<Duration> {
         let hands = self.hands();
         let left = deadline.since(hands.now());
-        match hands {
-            Hands::Running { .. } => Some(left),
-            Hands::Standing { .. } => left.is_zero().then_some(left),
+        match hands.since {
+            Some(_) => {
+                let left = Duration::try_from_secs_f64(left.as_secs_f64() / hands.scale.0);
+                Some(left.unwrap_or(Duration::MAX))
+            }
+            None => left.is_zero().then_some(left),
         }
     }
 
-    /// Waits for the next step, stop or start, or returns at once after one that nobody waited for.
+    /// Waits for the next step, stop, start or change of speed, or returns at once after one that
+    /// nobody waited for. For one waiter.
     pub async fn stepped(&self) {
         self.inner.stepped.notified().await;
     }
 
-    fn with_hands(hands: Hands) -> Self {
-        let inner = Inner {
-            hands: Mutex::new(hands),
-            stepped: Notify::new(),
-        };
-        Self {
-            inner: Arc::new(inner),
+    /// Waits until the clock is at `deadline`, by itself or by steps.
+    pub async fn reached(&self, deadline: Timestamp) {
+        loop {
+            let changed = self.inner.changed.notified();
+            match self.until(deadline) {
+                Some(Duration::ZERO) => return,
+                // Whether the time is up or the clock was changed, it is asked again.
+                Some(left) => drop(timeout(left, changed).await),
+                None => changed.await,
+            }
         }
     }
 
@@ -104,6 +202,7 @@ impl Clock {
         *hands = change(*hands);
         drop(hands);
         self.inner.stepped.notify_one();
+        self.inner.changed.notify_waiters();
     }
 
     fn hands(&self) -> Hands {
@@ -123,18 +222,28 @@ impl Hands {
         clippy::disallowed_methods,
         reason = "the one place that reads the monotonic clock"
     )]
-    fn running(at: Timestamp) -> Self {
-        Self::Running {
-            at,
-            since: Instant::now(),
+    fn running(self) -> Self {
+        Self {
+            since: Some(Instant::now()),
+            ..self
+        }
+    }
+
+    fn standing(self) -> Self {
+        Self {
+            at: self.now(),
+            since: None,
+            ..self
         }
     }
 
     fn now(self) -> Timestamp {
-        match self {
-            Self::Running { at, since } => at.plus(since.elapsed()),
-            Self::Standing { at } => at,
-        }
+        let Some(since) = self.since else {
+            return self.at;
+        };
+        let passed = since.elapsed().as_secs_f64() * self.scale.0;
+        let passed = Duration::try_from_secs_f64(passed);
+        self.at.plus(passed.unwrap_or(Duration::MAX))
     }
 }
 
@@ -166,5 +275,69 @@ mod tests {
         clock.advance(Duration::from_secs(3600));
         clock.resume();
         assert!(clock.now() >= start.plus(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn a_clock_has_a_speed_above_zero_and_up_to_the_limit() {
+        for scale in [0.0, -1.0, f64::NAN, f64::INFINITY, 100_000.1] {
+            assert_eq!(Scale::new(scale), None, "{scale}");
+        }
+        for scale in [f64::MIN_POSITIVE, 0.5, 1.0, 100_000.0] {
+            assert_eq!(Scale::new(scale).map(Scale::get), Some(scale));
+        }
+    }
+
+    #[test]
+    fn a_scaled_clock_waits_for_a_fraction_of_the_time() {
+        let clock = Clock::wall();
+        let hour = clock.now().plus(Duration::from_secs(3600));
+        clock.set_scale(Scale::new(3600.0).unwrap());
+        assert!(clock.until(hour).unwrap() <= Duration::from_secs(1));
+        clock.set_scale(Scale::new(f64::MIN_POSITIVE).unwrap());
+        assert_eq!(clock.until(hour), Some(Duration::MAX));
+    }
+
+    #[test]
+    fn a_clock_never_goes_back_when_its_speed_changes() {
+        let clock = Clock::wall();
+        let mut last = clock.now();
+        for round in 0..1000 {
+            clock.set_scale(Scale::new([100_000.0, 0.001, 1.0][round % 3]).unwrap());
+            let now = clock.now();
+            assert!(now >= last, "{now:?} is before {last:?}");
+            last = now;
+        }
+    }
+
+    #[test]
+    fn a_standing_clock_takes_a_speed_and_stands_on() {
+        let clock = Clock::frozen(NOON);
+        let scale = Scale::new(60.0).unwrap();
+        clock.set_scale(scale);
+        clock.advance(Duration::from_secs(1));
+        let reading = Reading {
+            now: Timestamp::from_secs(43_201),
+            scale,
+            is_frozen: true,
+        };
+        assert_eq!(clock.reading(), reading);
+        assert_eq!(Clock::from_reading(reading).reading(), reading);
+        clock.resume();
+        assert!(!clock.reading().is_frozen);
+        assert_eq!(clock.reading().scale, scale);
+    }
+
+    #[tokio::test]
+    async fn everyone_who_waits_for_a_time_is_woken_by_a_step() {
+        let clock = Clock::frozen(NOON);
+        let deadline = Timestamp::from_secs(43_260);
+        let stepped = async {
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_secs(59));
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_secs(1));
+        };
+        tokio::join!(clock.reached(deadline), clock.reached(deadline), stepped);
+        assert_eq!(clock.now(), deadline);
     }
 }

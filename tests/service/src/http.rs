@@ -69,6 +69,17 @@ impl ShownCertificate {
     }
 }
 
+/// In the extensions of an answer that is none.
+#[derive(Debug, Clone, Copy)]
+struct HungUp;
+
+/// Stands for no answer: the connection ends instead.
+pub fn hung_up() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(HungUp);
+    response
+}
+
 /// Answers requests on `listener` until `stop` becomes true, then lets those under way end.
 pub async fn serve<H, F>(
     listener: TcpListener,
@@ -134,6 +145,8 @@ async fn serve_within<H, F>(
 enum Ended {
     #[error("HTTP: {0}")]
     Http(#[from] hyper::Error),
+    #[error("a fault was to end it")]
+    HungUp,
     #[error("I/O: {0}")]
     Io(#[from] io::Error),
     #[error("the client kept silent")]
@@ -197,7 +210,13 @@ where
             request.extensions_mut().insert(shown.clone());
         }
         let response = handler(request);
-        async { Ok::<_, core::convert::Infallible>(response.await) }
+        async {
+            let response = response.await;
+            match response.extensions().get::<HungUp>() {
+                Some(HungUp) => Err(Ended::HungUp),
+                None => Ok(response),
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

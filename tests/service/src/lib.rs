@@ -5,6 +5,7 @@ pub mod artifacts;
 pub mod broker;
 pub mod clock;
 pub mod device;
+pub mod faults;
 pub mod http;
 pub mod model;
 pub mod pki;

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
-use crate::api::{Api, Backend};
+use crate::api::{Api, Backend, CallFaults};
 use crate::artifacts::Artifacts;
 use crate::broker::{self, Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
@@ -53,6 +53,9 @@ pub struct Settings {
     /// Whether the service may listen on addresses that other machines reach. It checks no
     /// signature: whoever reaches it controls it.
     pub allow_remote: bool,
+    /// Whether `/_local` may change how the service behaves: faults, clock, knobs, reset; and whether it
+    /// hands out things' certificates where other machines reach it.
+    pub admin: bool,
     /// The service's time.
     pub clock: Clock,
     /// Choices where AWS's behaviour is unknown.
@@ -79,6 +82,7 @@ impl Default for Settings {
             region: "eu-west-1".to_owned(),
             account: "123456789012".to_owned(),
             allow_remote: false,
+            admin: false,
             clock: Clock::wall(),
             knobs: Knobs::default(),
         }
@@ -217,11 +221,14 @@ impl Service {
         let api = Api::new(Backend {
             shared: shared.clone(),
             artifacts: artifacts.clone(),
+            calls: CallFaults::default(),
             broker: broker.clone(),
             pki: Arc::clone(&pki),
             account: settings.account,
             region: settings.region,
             mqtt: addresses.mqtt.clone(),
+            admin: settings.admin,
+            is_remote: !http.ip().is_loopback(),
         });
         let tls = pki
             .https_server_config()

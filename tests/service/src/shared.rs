@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::device::faults::DeviceFaults;
-use crate::device::{self, Outlet};
+use crate::device::{self, Outlet, Post};
 use crate::model::Model;
 use crate::model::document::Presign;
 use crate::model::time::Timestamp;
@@ -27,10 +27,10 @@ struct Inner {
     model: Mutex<Model>,
     clock: Clock,
     presign: Arc<dyn Presign>,
-    outlet: Arc<dyn Outlet>,
+    post: Post,
     /// Locked for a moment, and after the model if both are.
     faults: Mutex<DeviceFaults>,
-    deadline_moved: Notify,
+    deadline_moved: Arc<Notify>,
 }
 
 impl Shared {
@@ -41,13 +41,14 @@ impl Shared {
         presign: Arc<dyn Presign>,
         outlet: Arc<dyn Outlet>,
     ) -> Self {
+        let deadline_moved = Arc::new(Notify::new());
         let inner = Inner {
             model: Mutex::new(model),
             clock,
             presign,
-            outlet,
+            post: Post::new(outlet, Arc::clone(&deadline_moved)),
             faults: Mutex::default(),
-            deadline_moved: Notify::new(),
+            deadline_moved,
         };
         Self {
             inner: Arc::new(inner),
@@ -69,8 +70,7 @@ impl Shared {
         let inner = &*self.inner;
         let mut model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
         let now = inner.clock.now();
-        model.advance(now);
-        inner.tell_devices(&mut model, now);
+        inner.catch_up(&mut model, now);
 
         let before = model.next_deadline();
         let result = operation(&mut model, now);
@@ -93,11 +93,16 @@ impl Shared {
     }
 
     /// The way to the devices.
-    pub fn outlet(&self) -> &dyn Outlet {
-        &*self.inner.outlet
+    pub(crate) fn post(&self) -> &Post {
+        &self.inner.post
     }
 
-    /// Replaces the faults of the device plane.
+    /// Drops the messages to devices that faults hold back.
+    pub fn forget_held(&self) {
+        self.inner.post.forget();
+    }
+
+    /// Replaces the faults of the device plane. What they hold back stays so.
     pub fn set_faults(&self, faults: DeviceFaults) {
         *self.faults() = faults;
     }
@@ -107,10 +112,13 @@ impl Shared {
         self.inner.faults()
     }
 
-    /// Ends executions whose timers run out, for as long as it is polled. One task does this.
+    /// Ends executions whose timers run out, and sends what is held back, for as long as it is polled.
+    /// One task does this.
     pub async fn run_timers(&self) {
         loop {
             let deadline = self.with(|model, _| model.next_deadline());
+            let due = self.inner.post.next_due();
+            let deadline = deadline.into_iter().chain(due).min();
             match deadline.and_then(|deadline| self.inner.clock.until(deadline)) {
                 // Whether the time is up or was changed, the model is asked again.
                 Some(left) => drop(timeout(left, self.disturbed()).await),
@@ -136,10 +144,20 @@ impl fmt::Debug for Shared {
 }
 
 impl Inner {
+    /// Does what became due up to `now`. What was held back until before the model's first deadline goes
+    /// out before what comes of that.
+    fn catch_up(&self, model: &mut Model, now: Timestamp) {
+        let first = model.next_deadline().map_or(now, |first| first.min(now));
+        self.post.release(first);
+        model.advance(now);
+        self.tell_devices(model, now);
+        self.post.release(now);
+    }
+
     fn tell_devices(&self, model: &mut Model, now: Timestamp) {
         for effect in model.take_effects() {
-            let fault = self.faults().next_notification(&effect);
-            device::tell(&*self.outlet, &*self.presign, &effect, fault, now);
+            let fault = self.faults().next_notification(&effect, now);
+            device::tell(&self.post, &*self.presign, &effect, &fault, now);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The planes over loopback, as clients see them.
 
+mod admin;
+
 use core::net::SocketAddr;
 use std::sync::Arc;
 
@@ -40,19 +42,18 @@ struct Answer {
 impl Client {
     async fn new() -> Self {
         let clock = Clock::frozen(Timestamp::from_secs(1_792_567_680));
-        let service = Service::start(Settings {
+        Self::start(Settings {
             clock,
+            admin: true,
             ..Settings::default()
         })
         .await
-        .unwrap();
-        let address = service
-            .addresses()
-            .http
-            .strip_prefix("http://")
-            .unwrap()
-            .parse()
-            .unwrap();
+    }
+
+    async fn start(settings: Settings) -> Self {
+        let service = Service::start(settings).await.unwrap();
+        let (_, port) = service.addresses().http.rsplit_once(':').unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap()));
         Self { service, address }
     }
 

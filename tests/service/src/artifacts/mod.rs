@@ -40,7 +40,7 @@ use crate::model::request::SourceError;
 use crate::model::time::Timestamp;
 
 pub use error::S3Error;
-pub use faults::{DownloadFault, FaultError, Faults};
+pub use faults::{DownloadFault, Faults};
 pub use presign::{ACCESS_KEY, PresignError, PresignedUrl, SECRET_KEY, is_presigned};
 pub use store::{MAX_OBJECT_BYTES, MAX_STORED_BYTES};
 
@@ -105,12 +105,15 @@ impl Artifacts {
         expires: Duration,
         now: Timestamp,
     ) -> PresignedUrl {
-        let expires = expires.as_secs().clamp(1, presign::MAX_EXPIRES);
-        let overdue = if self.inner.faults().urls_expire_at_once {
+        let faults = self.inner.faults();
+        let expires = faults.life(expires).as_secs();
+        let expires = expires.clamp(1, presign::MAX_EXPIRES);
+        let overdue = if faults.urls_expire_at_once {
             expires
         } else {
             0
         };
+        drop(faults);
         let signed_at = now.as_secs().saturating_sub(overdue);
         let (method, version) = match access {
             Access::Read => ("GET", None),

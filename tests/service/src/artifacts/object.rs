@@ -12,12 +12,14 @@ use super::reply::{insert, status, text};
 use super::routes::Call;
 use super::store::Object;
 use super::{DownloadFault, Inner, S3Error, date, download};
+use crate::model::time::Timestamp;
 
 impl Inner {
     pub(super) async fn object(&self, call: &Call<'_>) -> Result<Response<Body>, S3Error> {
         let is_get = call.head.method == Method::GET;
         let fault = if is_get && call.presigned {
-            self.faults().next_download()
+            let now = Timestamp::from_secs(call.now);
+            self.faults().next_download(&call.bucket, &call.key, now)
         } else {
             DownloadFault::default()
         };
@@ -25,7 +27,11 @@ impl Inner {
             .status
             .and_then(|status| StatusCode::from_u16(status).ok())
         {
-            return Err(S3Error::Fault { status });
+            let retry_after = fault.retry_after_seconds;
+            return Err(S3Error::Fault {
+                status,
+                retry_after,
+            });
         }
         let object = self.store.object(&call.bucket, &call.key)?;
         let headers = &call.head.headers;
@@ -53,6 +59,9 @@ impl Inner {
                 (first, last - first + 1)
             }
         };
+        let len = fault
+            .truncate_after_bytes
+            .map_or(len, |limit| limit.min(len));
         response
             .headers_mut()
             .insert(CONTENT_LENGTH, HeaderValue::from(len));

@@ -177,6 +177,18 @@ impl Hub {
         }
     }
 
+    /// Tells the connections of a thing to close, and says how many.
+    pub(super) fn close_thing(&mut self, thing: &str, why: Close) -> usize {
+        let connections = self.connections.values_mut();
+        let of_thing =
+            connections.filter(|open| open.client.thing == thing && open.closing.is_none());
+        let close = |open: &mut Connection| {
+            open.closing = Some(why);
+            open.wake.notify_one();
+        };
+        of_thing.map(close).count()
+    }
+
     /// Tells every connection to close.
     pub(super) fn close_all(&mut self, why: Close) {
         for connection in self.connections.values_mut() {

@@ -194,6 +194,26 @@ impl Broker {
         }
     }
 
+    /// Ends the connections of a thing to the embedded broker, and says how many.
+    pub fn disconnect_thing(&self, thing: &str) -> usize {
+        match &self.0 {
+            Kind::Embedded(embedded) => {
+                let mut hub = embedded.hub.lock();
+                hub.close_thing(thing, Close::Administrative)
+            }
+            Kind::Outside(_) => 0,
+        }
+    }
+
+    /// Whether the connections of devices are the broker's own, so that it can end them.
+    #[must_use]
+    pub fn has_connections(&self) -> bool {
+        match &self.0 {
+            Kind::Embedded(_) => true,
+            Kind::Outside(_) => false,
+        }
+    }
+
     /// Ends every connection: what a restart of the service does to its devices.
     ///
     /// On an outside broker the service's own link is ended, and made anew.

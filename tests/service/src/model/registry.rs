@@ -289,7 +289,7 @@ fn without_empty(mut attributes: BTreeMap<String, String>) -> BTreeMap<String, S
     attributes
 }
 
-fn unsupported(what: &str) -> ControlError {
+pub(super) fn unsupported(what: &str) -> ControlError {
     ControlError::InvalidRequest(format!("{what} is not supported yet by this service."))
 }
 
