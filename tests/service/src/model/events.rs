@@ -13,7 +13,7 @@ use super::execution::{Execution, ExecutionId};
 use super::job::Job;
 use super::names::JobId;
 use super::status::{ExecutionStatus, StatusDetails};
-use super::time::Timestamp;
+use super::time::{self, Timestamp};
 use super::view::JobProcessDetails;
 use super::{Effect, Model};
 
@@ -144,11 +144,13 @@ impl JobOperation {
 }
 
 /// Which types of events are published.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct EventTypes {
     job: bool,
     job_execution: bool,
+    #[serde(with = "time::kept::option")]
     created_at: Option<Timestamp>,
+    #[serde(with = "time::kept::option")]
     modified_at: Option<Timestamp>,
 }
 
@@ -159,6 +161,14 @@ impl EventTypes {
             job: enabled,
             job_execution: enabled,
             ..Self::default()
+        }
+    }
+
+    /// What was kept, unless nobody ever chose: then all types or none.
+    pub(super) fn or_all(self, enabled: bool) -> Self {
+        match self.created_at {
+            Some(_) => self,
+            None => Self::all(enabled),
         }
     }
 }

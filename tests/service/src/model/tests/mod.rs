@@ -5,6 +5,7 @@ mod control;
 mod events;
 mod executions;
 mod groups;
+mod kept;
 mod notifications;
 mod property;
 mod rules;

@@ -27,7 +27,7 @@ const TARGETS: [&[&str]; 4] = [
 const STATUSES: [&str; 5] = ["IN_PROGRESS", "SUCCEEDED", "FAILED", "REJECTED", "QUEUED"];
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     CancelExecution {
         thing: usize,
         job: usize,
@@ -84,7 +84,7 @@ enum Step {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Rules {
+pub(super) struct Rules {
     aborts: bool,
     continuous: bool,
     per_minute: Option<u64>,
@@ -107,7 +107,7 @@ fn rules() -> impl Strategy<Value = Rules> {
     )
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let (things, jobs, groups) = (0..THINGS.len(), 0..JOBS.len(), 0..GROUPS.len());
     prop_oneof![
         1 => (things.clone(), jobs.clone(), any::<bool>())
@@ -150,9 +150,9 @@ fn schedule(now: u64) -> Value {
 type Name = (String, String, u64);
 
 /// The model beside what its devices and its watchers were told.
-struct Watch {
-    model: Model,
-    now: u64,
+pub(super) struct Watch {
+    pub(super) model: Model,
+    pub(super) now: u64,
     lists: BTreeMap<(ThingName, Option<NamespaceId>), BTreeSet<String>>,
     /// By the order in which executions are made, which tells apart all there ever were.
     firsts: BTreeMap<(ThingName, Option<NamespaceId>), u64>,
@@ -163,7 +163,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut model = Model::new(Knobs {
             events: true,
             ..Knobs::default()
@@ -183,7 +183,7 @@ impl Watch {
     }
 
     /// Whether the step is legal where it falls is the model's to say.
-    fn take(&mut self, step: &Step) {
+    pub(super) fn take(&mut self, step: &Step) {
         let now = at(self.now);
         let model = &mut self.model;
         match *step {
@@ -515,7 +515,10 @@ impl Watch {
             for ((name, number), execution) in &job.executions {
                 if execution.status.is_pending() {
                     assert!(open.insert(name.clone()), "{id} is open twice on {name}");
-                    assert!(!job.rollout.waiting.contains(name), "{id} waits for {name}");
+                    assert!(
+                        !job.rollout.waiting.contains_key(name),
+                        "{id} waits for {name}"
+                    );
                     assert_eq!(job.latest(name).unwrap().0, *number);
                 }
                 if job.status() == JobStatus::InProgress
@@ -524,7 +527,7 @@ impl Watch {
                     assert!(self.model.is_target(job, name), "{id} is queued on {name}");
                 }
             }
-            for name in &job.rollout.waiting {
+            for name in job.rollout.waiting.keys() {
                 assert!(self.model.is_target(job, name), "{id} waits for {name}");
             }
         }
