@@ -2,12 +2,15 @@
 //!
 //! The only place that reads the system's time. It never goes back: the wall clock is read once,
 //! at the start, and a monotonic one from there on. A clock that was stepped or stopped wakes who
-//! waits at [`Clock::stepped`].
+//! waits at [`Clock::stepped`]. A [`Reading`] takes a clock over a restart: one that runs has gone on
+//! meanwhile, as the wall clock did, and one that stands has not.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::model::time::Timestamp;
@@ -21,7 +24,20 @@ pub struct Clock {
 #[derive(Debug)]
 struct Inner {
     hands: Mutex<Hands>,
+    /// How often the hands were moved, stopped or started.
+    moves: AtomicU64,
     stepped: Notify,
+}
+
+/// What a clock showed, to be set by later. Its members are milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Reading {
+    /// The service's time.
+    now: u64,
+    /// The machine's time.
+    wall: u64,
+    /// Whether the clock stood still.
+    frozen: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,15 +48,8 @@ enum Hands {
 
 impl Clock {
     /// A clock that runs with the machine's.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the wall clock"
-    )]
     pub fn wall() -> Self {
-        let at = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        Self::with_hands(Hands::running(Timestamp::default().plus(at)))
+        Self::with_hands(Hands::running(machine_time()))
     }
 
     /// A clock that stands at `at` until it is advanced.
@@ -74,6 +83,32 @@ impl Clock {
         self.set(|hands| Hands::running(hands.now()));
     }
 
+    /// What the clock shows.
+    pub fn read(&self) -> Reading {
+        let hands = self.hands();
+        Reading {
+            now: hands.now().as_millis(),
+            wall: machine_time().as_millis(),
+            frozen: matches!(hands, Hands::Standing { .. }),
+        }
+    }
+
+    /// Sets the clock to what it shows now that once showed `reading`; a machine's clock that was
+    /// set back since does not set this one back.
+    pub fn set_by(&self, reading: Reading) {
+        let shown = Timestamp::from_millis(reading.now);
+        let since = machine_time().since(Timestamp::from_millis(reading.wall));
+        self.set(|_| match reading.frozen {
+            true => Hands::Standing { at: shown },
+            false => Hands::running(shown.plus(since)),
+        });
+    }
+
+    /// How often the clock was stepped, stopped or started.
+    pub(crate) fn moves(&self) -> u64 {
+        self.inner.moves.load(Ordering::Relaxed)
+    }
+
     /// How long to wait for `deadline`; `None` when it will not come by itself.
     pub fn until(&self, deadline: Timestamp) -> Option<Duration> {
         let hands = self.hands();
@@ -92,6 +127,7 @@ impl Clock {
     fn with_hands(hands: Hands) -> Self {
         let inner = Inner {
             hands: Mutex::new(hands),
+            moves: AtomicU64::new(0),
             stepped: Notify::new(),
         };
         Self {
@@ -103,6 +139,7 @@ impl Clock {
         let mut hands = self.lock();
         *hands = change(*hands);
         drop(hands);
+        self.inner.moves.fetch_add(1, Ordering::Relaxed);
         self.inner.stepped.notify_one();
     }
 
@@ -138,6 +175,15 @@ impl Hands {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the wall clock"
+)]
+fn machine_time() -> Timestamp {
+    let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Timestamp::default().plus(at.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,5 +212,47 @@ mod tests {
         clock.advance(Duration::from_secs(3600));
         clock.resume();
         assert!(clock.now() >= start.plus(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn a_clock_set_by_a_reading_has_run_on_as_the_machine_s_did() {
+        let clock = Clock::wall();
+        let reading = Reading {
+            now: NOON.as_millis(),
+            wall: machine_time().as_millis() - 60_000,
+            frozen: false,
+        };
+        clock.set_by(reading);
+        let run = clock.now().since(NOON);
+        assert!((60..3600).contains(&run.as_secs()), "{run:?}");
+    }
+
+    #[test]
+    fn a_clock_set_by_a_reading_of_the_future_does_not_go_back() {
+        let clock = Clock::wall();
+        let reading = Reading {
+            now: NOON.as_millis(),
+            wall: u64::MAX,
+            frozen: false,
+        };
+        clock.set_by(reading);
+        assert!(clock.now() >= NOON);
+    }
+
+    #[test]
+    fn a_clock_that_stood_stands_where_it_stood() {
+        let stood = Clock::frozen(NOON);
+        let clock = Clock::wall();
+        clock.set_by(stood.read());
+        assert_eq!(clock.now(), NOON);
+        assert_eq!(clock.until(NOON.plus(Duration::from_secs(1))), None);
+    }
+
+    #[test]
+    fn a_clock_counts_how_often_it_was_moved() {
+        let clock = Clock::frozen(NOON);
+        clock.advance(Duration::from_secs(1));
+        clock.resume();
+        assert_eq!(clock.moves(), 2);
     }
 }

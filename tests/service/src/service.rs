@@ -26,6 +26,7 @@ use crate::http::{self, Patience};
 use crate::model::{Knobs, Model};
 use crate::pki::{Pki, PkiError};
 use crate::shared::Shared;
+use crate::store::{self, Store, StoreError};
 
 const OBJECTS_DIRECTORY: &str = "objects";
 const CA_FILE: &str = "ca.pem";
@@ -40,8 +41,9 @@ pub struct Settings {
     pub mqtt: MqttSettings,
     /// The name by which devices reach the service; it stands in presigned URLs and certificates.
     pub host: String,
-    /// Where the certificate authority is kept, so that a restart does not lock devices out, and the
-    /// objects while the service runs. `None` is a directory that goes with the service.
+    /// Where everything is kept over a restart: things, jobs, executions and their timers, the clock,
+    /// objects, and the certificate authority. `None` keeps nothing: files are in a directory that
+    /// goes with the service.
     pub data: Option<PathBuf>,
     /// The region of requests that name none, and of the buckets.
     pub region: String,
@@ -152,6 +154,14 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
+    /// The state cannot be read or written.
+    #[error("{}: {source}\nhelp: {}", path.display(), source.help())]
+    Store {
+        /// The file that holds it.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
 }
 
 /// An error and what caused it, in one line.
@@ -170,8 +180,21 @@ pub struct Service {
     shared: Shared,
     http: JoinHandle<()>,
     stop: watch::Sender<bool>,
-    _device: JoinSet<()>,
+    device: JoinSet<()>,
+    _opened: Opened,
     _directory: Directory,
+}
+
+/// Closes the file with the state, whatever task still holds it.
+#[derive(Debug)]
+struct Opened(Option<Arc<Store>>);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Some(store) = &self.0 {
+            store.close();
+        }
+    }
 }
 
 impl Service {
@@ -183,6 +206,7 @@ impl Service {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         settings.check_addresses()?;
         let directory = Directory::open(settings.data)?;
+        let store = directory.store()?;
         let pki =
             Pki::open(directory.path()).map(|pki| pki.with_server_names([settings.host.clone()]));
         let pki = Arc::new(pki.map_err(|source| directory.pki_error(source))?);
@@ -206,9 +230,9 @@ impl Service {
             path: objects,
             source,
         })?;
-        let model = Model::new(settings.knobs);
+        let model = directory.load(store.as_deref(), settings.knobs, &settings.clock)?;
         let (presign, outlet) = (Arc::new(artifacts.clone()), Arc::new(broker.clone()));
-        let shared = Shared::new(model, settings.clock, presign, outlet);
+        let shared = Shared::keeping(model, settings.clock, presign, outlet, store.clone());
 
         let api = Api::new(Backend {
             shared: shared.clone(),
@@ -230,6 +254,7 @@ impl Service {
             stopped,
             move |request| api.clone().answer(request),
         ));
+        let device = serve_devices(shared.clone(), broker.clone(), requests);
         Ok(Self {
             addresses,
             artifacts,
@@ -237,8 +262,9 @@ impl Service {
             pki,
             http,
             stop,
-            _device: serve_devices(shared.clone(), requests),
+            device,
             shared,
+            _opened: Opened(store),
             _directory: directory,
         })
     }
@@ -269,11 +295,13 @@ impl Service {
     }
 
     /// Lets the requests under way end, and stops.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.send_replace(true);
         if let Err(error) = self.http.await {
             tracing::error!(%error, "the HTTP planes had ended early");
         }
+        self.device.shutdown().await;
+        self.shared.keep_clock();
     }
 }
 
@@ -309,8 +337,11 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
 }
 
 /// Answers devices and fires their timers until the set is dropped.
-fn serve_devices(shared: Shared, requests: mpsc::Receiver<Request>) -> JoinSet<()> {
+fn serve_devices(shared: Shared, broker: Broker, requests: mpsc::Receiver<Request>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    if broker.address().is_none() {
+        tasks.spawn(device::tell_again(shared.clone(), broker));
+    }
     tasks.spawn(device::serve(shared.clone(), requests));
     tasks.spawn(async move { shared.run_timers().await });
     tasks
@@ -371,6 +402,47 @@ impl Directory {
             source,
         })?;
         Ok(directory)
+    }
+
+    /// The file with the state, where it is kept.
+    fn store(&self) -> Result<Option<Arc<Store>>, StartError> {
+        match self {
+            Self::Kept(path) => {
+                let path = store::path(path);
+                let store = Store::open(&path);
+                let store = store.map_err(|source| StartError::Store { path, source })?;
+                Ok(Some(Arc::new(store)))
+            }
+            Self::Temporary(_) => Ok(None),
+        }
+    }
+
+    /// What `store` holds, with `clock` set as it would be had the service run on.
+    fn load(
+        &self,
+        store: Option<&Store>,
+        knobs: Knobs,
+        clock: &Clock,
+    ) -> Result<Model, StartError> {
+        let Some(store) = store else {
+            return Ok(Model::new(knobs));
+        };
+        let loaded = store.load(knobs);
+        let (model, reading) = loaded.map_err(|source| StartError::Store {
+            path: store::path(self.path()),
+            source,
+        })?;
+        if let Some(reading) = reading {
+            clock.set_by(reading);
+        }
+        let (things, jobs) = (model.thing_count(), model.job_count());
+        tracing::info!(
+            things,
+            jobs,
+            now = clock.now().as_secs(),
+            "loaded the state"
+        );
+        Ok(model)
     }
 
     fn path(&self) -> &Path {

@@ -1,21 +1,29 @@
 //! The one state of the service, shared by all its planes.
 //!
 //! Every operation runs under one lock: timers that are due are fired first, then the operation is
-//! applied, then its caller is answered, then the devices are told what changed. So what a device
-//! hears is in the order in which it came about.
+//! applied, then what changed is made durable if there is a [`Store`], then its caller is answered,
+//! then the devices are told. So what a device hears is in the order in which it came about, and
+//! nobody hears what a power cut could undo.
+//!
+//! A disk that fails once is not asked again: the memory is ahead of it, and whether the last commit
+//! is on it is unknown. From there on nothing is answered and nobody is told anything; whoever runs
+//! the service learns of it at [`Shared::failed`], ends it, and starts it on what the disk holds.
 
 use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::device::faults::DeviceFaults;
 use crate::device::{self, Outlet};
-use crate::model::Model;
 use crate::model::document::Presign;
+use crate::model::rows::Change;
 use crate::model::time::Timestamp;
+use crate::model::{Effect, Model};
+use crate::store::{Store, StoreError};
 
 /// The model behind a lock, with its clock and its way to the devices; clones share one model.
 #[derive(Clone)]
@@ -23,14 +31,28 @@ pub struct Shared {
     inner: Arc<Inner>,
 }
 
+/// The state cannot be kept: what was asked may be done or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the service cannot keep its state on disk")]
+pub struct NotKept;
+
 struct Inner {
     model: Mutex<Model>,
+    /// Written under the model's lock.
+    disk: Option<Disk>,
+    failed: watch::Sender<bool>,
     clock: Clock,
     presign: Arc<dyn Presign>,
     outlet: Arc<dyn Outlet>,
     /// Locked for a moment, and after the model if both are.
     faults: Mutex<DeviceFaults>,
     deadline_moved: Notify,
+}
+
+struct Disk {
+    store: Arc<Store>,
+    /// How often the clock had been moved when it was kept last.
+    clock_moves: AtomicU64,
 }
 
 impl Shared {
@@ -41,8 +63,25 @@ impl Shared {
         presign: Arc<dyn Presign>,
         outlet: Arc<dyn Outlet>,
     ) -> Self {
+        Self::keeping(model, clock, presign, outlet, None)
+    }
+
+    /// Like [`Shared::new`], but keeps in `store` what changes of `model`, which must record it.
+    pub fn keeping(
+        model: Model,
+        clock: Clock,
+        presign: Arc<dyn Presign>,
+        outlet: Arc<dyn Outlet>,
+        store: Option<Arc<Store>>,
+    ) -> Self {
+        let disk = store.map(|store| Disk {
+            store,
+            clock_moves: AtomicU64::new(clock.moves()),
+        });
         let inner = Inner {
             model: Mutex::new(model),
+            disk,
+            failed: watch::Sender::new(false),
             clock,
             presign,
             outlet,
@@ -56,30 +95,72 @@ impl Shared {
 
     /// Applies `operation` at the present time, after the timers that are due, and tells the
     /// devices what it changed.
+    ///
+    /// Once [`Shared::has_failed`], the result must not leave the service.
     pub fn with<T>(&self, operation: impl FnOnce(&mut Model, Timestamp) -> T) -> T {
-        self.answering(operation, |result, _| result)
+        self.apply(operation, |result, _, _| result)
     }
 
     /// Like [`Shared::with`], but calls `answer` with the result before the devices are told.
     pub fn answering<T, R>(
         &self,
         operation: impl FnOnce(&mut Model, Timestamp) -> T,
-        answer: impl FnOnce(T, Timestamp) -> R,
+        answer: impl FnOnce(Result<T, NotKept>, Timestamp) -> R,
+    ) -> R {
+        self.apply(operation, |result, kept, now| {
+            answer(kept.map(|()| result), now)
+        })
+    }
+
+    fn apply<T, R>(
+        &self,
+        operation: impl FnOnce(&mut Model, Timestamp) -> T,
+        answer: impl FnOnce(T, Result<(), NotKept>, Timestamp) -> R,
     ) -> R {
         let inner = &*self.inner;
         let mut model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
         let now = inner.clock.now();
         model.advance(now);
-        inner.tell_devices(&mut model, now);
+        let by_time = model.take_effects();
 
         let before = model.next_deadline();
         let result = operation(&mut model, now);
-        let answered = answer(result, now);
-        inner.tell_devices(&mut model, now);
+        let kept = inner.keep(&mut model);
+        let by_operation = model.take_effects();
+        if kept.is_ok() {
+            inner.tell_devices(by_time, now);
+        }
+        let answered = answer(result, kept, now);
+        if kept.is_ok() {
+            inner.tell_devices(by_operation, now);
+        }
         if model.next_deadline() != before {
             inner.deadline_moved.notify_one();
         }
         answered
+    }
+
+    /// Keeps what the clock shows, before the service ends in an orderly way.
+    pub fn keep_clock(&self) {
+        let inner = &*self.inner;
+        let _model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(disk) = &inner.disk {
+            // Kept or not: it was kept with the last change as well.
+            let _ = inner.commit(disk, &[]);
+        }
+    }
+
+    /// Whether the state could not be kept: then nothing that the service says counts.
+    pub fn has_failed(&self) -> bool {
+        *self.inner.failed.borrow()
+    }
+
+    /// Waits until the state cannot be kept.
+    pub async fn failed(&self) {
+        let mut failed = self.inner.failed.subscribe();
+        if failed.wait_for(|failed| *failed).await.is_err() {
+            core::future::pending().await
+        }
     }
 
     /// The service's clock.
@@ -136,8 +217,39 @@ impl fmt::Debug for Shared {
 }
 
 impl Inner {
-    fn tell_devices(&self, model: &mut Model, now: Timestamp) {
-        for effect in model.take_effects() {
+    /// Makes durable what changed of the model and of the clock, if it is to be kept.
+    fn keep(&self, model: &mut Model) -> Result<(), NotKept> {
+        let Some(disk) = &self.disk else {
+            return Ok(());
+        };
+        if *self.failed.borrow() {
+            return Err(NotKept);
+        }
+        let changes = model
+            .take_changes()
+            .map_err(|error| self.fail(&error.into()))?;
+        let moves = self.clock.moves();
+        if changes.is_empty() && disk.clock_moves.load(Ordering::Relaxed) == moves {
+            return Ok(());
+        }
+        self.commit(disk, &changes)?;
+        disk.clock_moves.store(moves, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn commit(&self, disk: &Disk, changes: &[Change]) -> Result<(), NotKept> {
+        let committed = disk.store.commit(changes, self.clock.read());
+        committed.map_err(|error| self.fail(&error))
+    }
+
+    fn fail(&self, error: &StoreError) -> NotKept {
+        tracing::error!(%error, "cannot keep the state on disk; nothing is answered from here on");
+        self.failed.send_replace(true);
+        NotKept
+    }
+
+    fn tell_devices(&self, effects: Vec<Effect>, now: Timestamp) {
+        for effect in effects {
             let fault = self.faults().next_notification(&effect);
             device::tell(&*self.outlet, &*self.presign, &effect, fault, now);
         }

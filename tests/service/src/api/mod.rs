@@ -51,7 +51,7 @@ use crate::model::names::Scope;
 use crate::model::time::Timestamp;
 use crate::pki::Pki;
 use crate::service::MqttAddress;
-use crate::shared::Shared;
+use crate::shared::{NotKept, Shared};
 
 use error::ApiError;
 use scope::Plane;
@@ -127,7 +127,8 @@ impl Api {
             region,
             account: backend.account.clone(),
         });
-        match plane {
+        let shared = backend.shared.clone();
+        let response = match plane {
             Plane::Artifacts => {
                 let now = backend.shared.clock().now();
                 backend.artifacts.answer(request, now).await
@@ -138,7 +139,11 @@ impl Api {
             Plane::Local => route(self.local, request).await,
             Plane::Unknown { service } => ApiError::unknown_service(&service).into_response(),
             Plane::Unsigned => ApiError::unsigned().into_response(),
+        };
+        if shared.has_failed() {
+            return ApiError::internal(NotKept.to_string()).into_response();
         }
+        response
     }
 }
 
