@@ -225,7 +225,11 @@ impl Service {
             ca: directory.path().join(CA_FILE),
         };
         let objects = directory.path().join(OBJECTS_DIRECTORY);
-        let artifacts = Artifacts::open(&objects, &addresses.https, &settings.region);
+        let (origin, region) = (&addresses.https, &settings.region);
+        let artifacts = match &store {
+            Some(store) => Artifacts::keeping(&objects, origin, region, Arc::clone(store)),
+            None => Artifacts::open(&objects, origin, region),
+        };
         let artifacts = artifacts.map_err(|source| StartError::Data {
             path: objects,
             source,

@@ -13,17 +13,16 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::device::faults::DeviceFaults;
 use crate::device::{self, Outlet};
 use crate::model::document::Presign;
-use crate::model::rows::Change;
 use crate::model::time::Timestamp;
 use crate::model::{Effect, Model};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// The model behind a lock, with its clock and its way to the devices; clones share one model.
 #[derive(Clone)]
@@ -40,7 +39,6 @@ struct Inner {
     model: Mutex<Model>,
     /// Written under the model's lock.
     disk: Option<Disk>,
-    failed: watch::Sender<bool>,
     clock: Clock,
     presign: Arc<dyn Presign>,
     outlet: Arc<dyn Outlet>,
@@ -81,7 +79,6 @@ impl Shared {
         let inner = Inner {
             model: Mutex::new(model),
             disk,
-            failed: watch::Sender::new(false),
             clock,
             presign,
             outlet,
@@ -146,20 +143,21 @@ impl Shared {
         let _model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(disk) = &inner.disk {
             // Kept or not: it was kept with the last change as well.
-            let _ = inner.commit(disk, &[]);
+            let _ = disk.store.commit(&[], inner.clock.read());
         }
     }
 
     /// Whether the state could not be kept: then nothing that the service says counts.
     pub fn has_failed(&self) -> bool {
-        *self.inner.failed.borrow()
+        let disk = self.inner.disk.as_ref();
+        disk.is_some_and(|disk| disk.store.has_failed())
     }
 
     /// Waits until the state cannot be kept.
     pub async fn failed(&self) {
-        let mut failed = self.inner.failed.subscribe();
-        if failed.wait_for(|failed| *failed).await.is_err() {
-            core::future::pending().await
+        match &self.inner.disk {
+            Some(disk) => disk.store.failed().await,
+            None => core::future::pending().await,
         }
     }
 
@@ -222,30 +220,21 @@ impl Inner {
         let Some(disk) = &self.disk else {
             return Ok(());
         };
-        if *self.failed.borrow() {
+        if disk.store.has_failed() {
             return Err(NotKept);
         }
-        let changes = model
-            .take_changes()
-            .map_err(|error| self.fail(&error.into()))?;
+        let changes = model.take_changes().map_err(|error| {
+            disk.store.fail(&error.into());
+            NotKept
+        })?;
         let moves = self.clock.moves();
         if changes.is_empty() && disk.clock_moves.load(Ordering::Relaxed) == moves {
             return Ok(());
         }
-        self.commit(disk, &changes)?;
+        let committed = disk.store.commit(&changes, self.clock.read());
+        committed.map_err(|_| NotKept)?;
         disk.clock_moves.store(moves, Ordering::Relaxed);
         Ok(())
-    }
-
-    fn commit(&self, disk: &Disk, changes: &[Change]) -> Result<(), NotKept> {
-        let committed = disk.store.commit(changes, self.clock.read());
-        committed.map_err(|error| self.fail(&error))
-    }
-
-    fn fail(&self, error: &StoreError) -> NotKept {
-        tracing::error!(%error, "cannot keep the state on disk; nothing is answered from here on");
-        self.failed.send_replace(true);
-        NotKept
     }
 
     fn tell_devices(&self, effects: Vec<Effect>, now: Timestamp) {

@@ -17,6 +17,8 @@ use redb::{
     TableDefinition, TableError, WriteTransaction,
 };
 
+use tokio::sync::watch;
+
 use crate::clock::Reading;
 use crate::model::rows::{Change, Kind, RowError};
 use crate::model::{Knobs, Model};
@@ -35,6 +37,24 @@ const FORMAT_KEY: &str = "format";
 const CLOCK: Rows = TableDefinition::new("clock");
 const CLOCK_KEY: &str = "clock";
 
+/// The tables of the buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shelf {
+    Buckets,
+    Objects,
+}
+
+impl Shelf {
+    const ALL: [Self; 2] = [Self::Buckets, Self::Objects];
+
+    const fn definition(self) -> Rows {
+        match self {
+            Self::Buckets => TableDefinition::new("buckets"),
+            Self::Objects => TableDefinition::new("objects"),
+        }
+    }
+}
+
 /// Why the state cannot be read or written.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +62,9 @@ pub enum StoreError {
     /// The service is ending.
     #[error("it was closed")]
     Closed,
+    /// What was to be written before could not be.
+    #[error("it could not be written before")]
+    Failed,
     /// Another service has the file open.
     #[error("another service uses it")]
     InUse,
@@ -63,7 +86,7 @@ impl StoreError {
     /// What its reader can do.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Closed => "start the service again",
+            Self::Closed | Self::Failed => "start the service again",
             Self::InUse => "end that one, or name another directory with --data",
             Self::Newer { .. } => {
                 "run the version that wrote it or a newer one, or name another directory with --data"
@@ -92,6 +115,7 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
 pub struct Store {
     /// `None` once closed.
     database: Mutex<Option<Database>>,
+    failed: watch::Sender<bool>,
 }
 
 impl Store {
@@ -142,6 +166,7 @@ impl Store {
         }
         Ok(Self {
             database: Mutex::new(Some(database)),
+            failed: watch::Sender::new(false),
         })
     }
 
@@ -177,23 +202,96 @@ impl Store {
     ///
     /// Fails if the file cannot be written. Whether the changes are then in it is unknown.
     pub fn commit(&self, changes: &[Change], clock: Reading) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            for run in changes.chunk_by(|one, next| kind(one) == kind(next)) {
+                match run.first().map(kind) {
+                    Some(Some(kind)) => write(transaction, definition(kind), run)?,
+                    Some(None) => clear(transaction)?,
+                    None => {}
+                }
+            }
+            if let Ok(row) = serde_json::to_vec(&clock) {
+                transaction
+                    .open_table(CLOCK)?
+                    .insert(CLOCK_KEY, row.as_slice())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes a row of the buckets durable, or its end.
+    pub(crate) fn shelve(
+        &self,
+        shelf: Shelf,
+        key: &str,
+        row: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(shelf.definition())?;
+            match row {
+                Some(row) => drop(table.insert(key, row)?),
+                None => drop(table.remove(key)?),
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets every bucket and object.
+    pub(crate) fn clear_shelves(&self) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            for shelf in Shelf::ALL {
+                transaction.delete_table(shelf.definition())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The rows of the buckets.
+    pub(crate) fn shelved(&self, shelf: Shelf) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let mut rows = Vec::new();
+        self.each(shelf.definition(), |key, row| {
+            rows.push((key.to_owned(), row.to_vec()));
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Whether something could not be written. Nothing is from then on: whether the last commit is
+    /// in the file is unknown, so what follows could not be told from it.
+    pub fn has_failed(&self) -> bool {
+        *self.failed.borrow()
+    }
+
+    /// Waits until something cannot be written.
+    pub async fn failed(&self) {
+        let mut failed = self.failed.subscribe();
+        if failed.wait_for(|failed| *failed).await.is_err() {
+            core::future::pending().await
+        }
+    }
+
+    /// Takes note that something cannot be written.
+    pub(crate) fn fail(&self, error: &StoreError) {
+        tracing::error!(%error, "cannot keep the state on disk; nothing is answered from here on");
+        self.failed.send_replace(true);
+    }
+
+    /// One transaction, durable at the end.
+    fn write(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let database = self.database();
         let database = database.as_ref().ok_or(StoreError::Closed)?;
-        let transaction = database.begin_write()?;
-        for run in changes.chunk_by(|one, next| kind(one) == kind(next)) {
-            match run.first().map(kind) {
-                Some(Some(kind)) => write(&transaction, definition(kind), run)?,
-                Some(None) => clear(&transaction)?,
-                None => {}
-            }
+        if self.has_failed() {
+            return Err(StoreError::Failed);
         }
-        if let Ok(row) = serde_json::to_vec(&clock) {
-            transaction
-                .open_table(CLOCK)?
-                .insert(CLOCK_KEY, row.as_slice())?;
-        }
-        transaction.commit()?;
-        Ok(())
+        let written = || {
+            let transaction = database.begin_write()?;
+            change(&transaction)?;
+            Ok(transaction.commit()?)
+        };
+        written().inspect_err(|error| self.fail(error))
     }
 
     /// Hands every row of a table to `take`, in the order of the keys.
