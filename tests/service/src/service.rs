@@ -475,7 +475,12 @@ impl Drop for Directory {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
+    use crate::model::names::Scope;
+    use crate::model::request::CreateThing;
+    use crate::model::time::Timestamp;
 
     #[tokio::test]
     async fn an_address_that_others_reach_must_be_allowed() {
@@ -535,5 +540,64 @@ mod tests {
         assert_eq!(fs::read_to_string(&ca).unwrap(), temporary.pki().ca_pem());
         temporary.stop().await;
         assert!(!ca.exists());
+    }
+
+    fn create_thing(service: &Service, name: &str) {
+        let scope = Scope {
+            region: "eu-west-1".to_owned(),
+            account: "123456789012".to_owned(),
+        };
+        let request = CreateThing {
+            thing_name: name.to_owned(),
+            ..CreateThing::default()
+        };
+        let created = service
+            .shared()
+            .with(|model, now| model.create_thing(&scope, request, now));
+        created.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_kept_directory_keeps_things_and_a_frozen_clock() {
+        let directory = tempfile::tempdir().unwrap();
+        let noon = Timestamp::from_secs(1_700_049_600);
+        let kept = |clock| Settings {
+            data: Some(directory.path().to_owned()),
+            clock,
+            ..Settings::default()
+        };
+        let first = Service::start(kept(Clock::frozen(noon))).await.unwrap();
+        create_thing(&first, "gw-1");
+        first.shared().clock().advance(Duration::from_secs(60));
+        first.stop().await;
+        let second = Service::start(kept(Clock::wall())).await.unwrap();
+        let things = second.shared().with(|model, _| model.thing_count());
+        let now = second.shared().clock().now();
+        assert_eq!((things, now.since(noon).as_secs()), (1, 60));
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_another_service_uses_is_refused_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = || Settings {
+            data: Some(directory.path().to_owned()),
+            ..Settings::default()
+        };
+        let first = Service::start(kept()).await.unwrap();
+        let refused = Service::start(kept()).await.unwrap_err().to_string();
+        let path = directory.path().join("state.redb");
+        let says = format!("{}: another service uses it\nhelp: ", path.display());
+        assert!(refused.starts_with(&says), "{refused}");
+        drop(first);
+        // A service that is dropped lets go at once.
+        Service::start(kept()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_service_that_keeps_nothing_writes_no_state() {
+        let service = Service::start(Settings::default()).await.unwrap();
+        create_thing(&service, "gw-1");
+        let directory = service.addresses().ca.parent().unwrap();
+        assert!(!store::path(directory).exists());
     }
 }

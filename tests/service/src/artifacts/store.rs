@@ -265,8 +265,9 @@ impl Store {
         let mut index = self.index();
         let found = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
         if let Some(kept) = &self.kept {
-            kept.put_object(bucket, key, &object)?;
+            // Should the row be on disk although this fails, so is the content.
             object.content.keep(true);
+            kept.put_object(bucket, key, &object)?;
         }
         if let Some(replaced) = found.objects.insert(key.to_owned(), object) {
             replaced.content.keep(false);

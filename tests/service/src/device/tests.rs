@@ -1,5 +1,7 @@
 //! The device plane, driven by the conversations in `tests/fixtures/service`.
 
+mod kept;
+
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
@@ -31,7 +33,7 @@ struct Sent {
     payload: Value,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Recorder(Mutex<Vec<Sent>>);
 
 impl Recorder {

@@ -380,3 +380,70 @@ fn rows_that_do_not_fit_together_are_refused_by_name() {
         assert!(error.starts_with(says), "{error}");
     }
 }
+
+/// What is told again, as (thing, namespace, first job of the list or next).
+fn told_again(model: &mut Model, limit: usize) -> Vec<(String, Option<String>, String)> {
+    let mut told = Vec::new();
+    let mut last = None;
+    loop {
+        last = model.tell_again(last.as_ref(), limit, at(9));
+        for effect in model.take_effects() {
+            let (thing, namespace, what) = match effect {
+                Effect::Notify {
+                    thing,
+                    namespace,
+                    job,
+                    ..
+                } => (thing, namespace, format!("{job}?")),
+                Effect::NotifyNext {
+                    thing,
+                    namespace,
+                    next,
+                } => (thing, namespace, next.unwrap().job_id.to_string()),
+                Effect::Event(event) => panic!("{event:?}"),
+            };
+            told.push((
+                thing.to_string(),
+                namespace.map(|name| name.to_string()),
+                what,
+            ));
+        }
+        if last.is_none() {
+            return told;
+        }
+    }
+}
+
+#[test]
+fn what_is_told_again_is_what_was_told_last_and_changes_nothing() {
+    let (mut model, mut rows) = kept_model();
+    create(
+        &mut model,
+        "J",
+        json!({"targets": [thing_arn("gw-1"), thing_arn("gw-2")]}),
+        at(0),
+    );
+    create(&mut model, "A", json!({"namespaceId": "acme"}), at(1));
+    model.take_effects();
+    rows.follow(&mut model);
+    let mut model = rows.restore().unwrap();
+    let expected = [
+        ("gw-1", None, "J?"),
+        ("gw-1", None, "J"),
+        // J is ahead of A, so that A was never told to be next.
+        ("gw-1", Some("acme"), "A?"),
+        ("gw-2", None, "J?"),
+        ("gw-2", None, "J"),
+    ];
+    let expected = expected.map(|(thing, namespace, what)| {
+        (
+            thing.to_owned(),
+            namespace.map(str::to_owned),
+            what.to_owned(),
+        )
+    });
+    for limit in [1, 2, 10] {
+        assert_eq!(told_again(&mut model, limit), expected);
+    }
+    assert_eq!(rows.follow(&mut model), 0);
+}
