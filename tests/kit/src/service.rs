@@ -19,7 +19,7 @@ const START_WITHIN: Duration = Duration::from_secs(20);
 /// How to start the service.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceOptions {
-    /// More arguments.
+    /// More arguments; they win over those for free ports.
     pub arguments: Vec<String>,
     /// Keep things here, and leave it behind; a directory that goes away by default.
     pub directory: Option<PathBuf>,
@@ -112,6 +112,11 @@ impl Service {
             directory,
             _temporary: temporary,
         })
+    }
+
+    /// Its process, whose power can be pulled.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
     }
 
     /// Where it listens.

@@ -3,12 +3,15 @@
 //! The only place that reads the system's time. It never goes back: the wall clock is read once,
 //! at the start, and a monotonic one from there on, and a change of pace goes on from where the clock
 //! is. A clock that was stepped, stopped or paced wakes who waits at [`Clock::stepped`] or
-//! [`Clock::reached`].
+//! [`Clock::reached`]. A [`Stamp`] takes a clock over a restart: one that runs has gone on meanwhile, as
+//! the machine's did, and one that stands has not.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -34,6 +37,15 @@ pub struct Reading {
     pub is_frozen: bool,
 }
 
+/// A reading and the machine's time, in milliseconds since the Unix epoch, to be set by after a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
+pub struct Stamp {
+    now: u64,
+    wall: u64,
+    scale: f64,
+    frozen: bool,
+}
+
 /// Seconds of the service's time in one of the machine's: more than 0, and at most 100,000.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale(f64);
@@ -41,6 +53,8 @@ pub struct Scale(f64);
 #[derive(Debug)]
 struct Inner {
     hands: Mutex<Hands>,
+    /// How often the hands were moved, stopped, started or paced.
+    moves: AtomicU64,
     /// Wakes the one who waits at [`Clock::stepped`].
     stepped: Notify,
     /// Wakes all who wait at [`Clock::reached`].
@@ -73,16 +87,9 @@ impl Scale {
 
 impl Clock {
     /// A clock that runs with the machine's.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the wall clock"
-    )]
     pub fn wall() -> Self {
-        let at = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
         Self::from_reading(Reading {
-            now: Timestamp::default().plus(at),
+            now: machine_time(),
             scale: Scale::REAL,
             is_frozen: false,
         })
@@ -110,6 +117,7 @@ impl Clock {
             } else {
                 hands.running()
             }),
+            moves: AtomicU64::new(0),
             stepped: Notify::new(),
             changed: Notify::new(),
         };
@@ -131,6 +139,45 @@ impl Clock {
             scale: hands.scale,
             is_frozen: hands.since.is_none(),
         }
+    }
+
+    /// What the clock shows, to be kept over a restart.
+    pub fn stamp(&self) -> Stamp {
+        let Reading {
+            now,
+            scale,
+            is_frozen,
+        } = self.reading();
+        Stamp {
+            now: now.as_millis(),
+            wall: machine_time().as_millis(),
+            scale: scale.0,
+            frozen: is_frozen,
+        }
+    }
+
+    /// Sets the clock to what it shows now that once showed `stamp`; a machine's clock that was set
+    /// back since does not set this one back.
+    pub fn set_by(&self, stamp: Stamp) {
+        let since = machine_time().since(Timestamp::from_millis(stamp.wall));
+        let hands = Hands {
+            at: Timestamp::from_millis(stamp.now),
+            since: None,
+            scale: Scale::new(stamp.scale).unwrap_or(Scale::REAL),
+        };
+        self.set(|_| match stamp.frozen {
+            true => hands,
+            false => Hands {
+                at: hands.after(since),
+                ..hands
+            }
+            .running(),
+        });
+    }
+
+    /// How often the clock was stepped, stopped, started or paced.
+    pub(crate) fn moves(&self) -> u64 {
+        self.inner.moves.load(Ordering::Relaxed)
     }
 
     /// Steps the clock forward; whether it runs or stands stays as it is.
@@ -201,6 +248,7 @@ impl Clock {
         let mut hands = self.lock();
         *hands = change(*hands);
         drop(hands);
+        self.inner.moves.fetch_add(1, Ordering::Relaxed);
         self.inner.stepped.notify_one();
         self.inner.changed.notify_waiters();
     }
@@ -238,13 +286,26 @@ impl Hands {
     }
 
     fn now(self) -> Timestamp {
-        let Some(since) = self.since else {
-            return self.at;
-        };
-        let passed = since.elapsed().as_secs_f64() * self.scale.0;
-        let passed = Duration::try_from_secs_f64(passed);
+        match self.since {
+            Some(since) => self.after(since.elapsed()),
+            None => self.at,
+        }
+    }
+
+    /// Where the clock is once it has run for so long of the machine's time.
+    fn after(self, run: Duration) -> Timestamp {
+        let passed = Duration::try_from_secs_f64(run.as_secs_f64() * self.scale.0);
         self.at.plus(passed.unwrap_or(Duration::MAX))
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the wall clock"
+)]
+fn machine_time() -> Timestamp {
+    let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Timestamp::default().plus(at.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -339,5 +400,64 @@ mod tests {
         };
         tokio::join!(clock.reached(deadline), clock.reached(deadline), stepped);
         assert_eq!(clock.now(), deadline);
+    }
+
+    #[test]
+    fn a_clock_set_by_a_stamp_has_run_on_as_the_machine_s_did() {
+        let clock = Clock::wall();
+        let stamp = Stamp {
+            now: NOON.as_millis(),
+            wall: machine_time().as_millis() - 60_000,
+            scale: 1.0,
+            frozen: false,
+        };
+        clock.set_by(stamp);
+        let run = clock.now().since(NOON);
+        assert!((60..3600).contains(&run.as_secs()), "{run:?}");
+    }
+
+    #[test]
+    fn a_clock_set_by_a_stamp_has_run_at_its_speed() {
+        let clock = Clock::wall();
+        let stamp = Stamp {
+            now: NOON.as_millis(),
+            wall: machine_time().as_millis() - 60_000,
+            scale: 10.0,
+            frozen: false,
+        };
+        clock.set_by(stamp);
+        let run = clock.now().since(NOON);
+        assert!((600..36_000).contains(&run.as_secs()), "{run:?}");
+        assert_eq!(clock.reading().scale.get(), 10.0);
+    }
+
+    #[test]
+    fn a_clock_set_by_a_stamp_of_the_future_does_not_go_back() {
+        let clock = Clock::wall();
+        let stamp = Stamp {
+            now: NOON.as_millis(),
+            wall: u64::MAX,
+            scale: 1.0,
+            frozen: false,
+        };
+        clock.set_by(stamp);
+        assert!(clock.now() >= NOON);
+    }
+
+    #[test]
+    fn a_clock_that_stood_stands_where_it_stood() {
+        let stood = Clock::frozen(NOON);
+        let clock = Clock::wall();
+        clock.set_by(stood.stamp());
+        assert_eq!(clock.now(), NOON);
+        assert_eq!(clock.until(NOON.plus(Duration::from_secs(1))), None);
+    }
+
+    #[test]
+    fn a_clock_counts_how_often_it_was_moved() {
+        let clock = Clock::frozen(NOON);
+        clock.advance(Duration::from_secs(1));
+        clock.resume();
+        assert_eq!(clock.moves(), 2);
     }
 }

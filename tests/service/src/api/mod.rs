@@ -55,7 +55,7 @@ use crate::model::names::Scope;
 use crate::model::time::Timestamp;
 use crate::pki::Pki;
 use crate::service::MqttAddress;
-use crate::shared::Shared;
+use crate::shared::{NotKept, Shared};
 
 use error::ApiError;
 use faults::{befall_call, befall_request};
@@ -145,7 +145,8 @@ impl Api {
             region,
             account: backend.account.clone(),
         });
-        match plane {
+        let shared = backend.shared.clone();
+        let response = match plane {
             Plane::Artifacts => {
                 let now = backend.shared.clock().now();
                 backend.artifacts.answer(request, now).await
@@ -156,7 +157,11 @@ impl Api {
             Plane::Local => route(self.local, request).await,
             Plane::Unknown { service } => ApiError::unknown_service(&service).into_response(),
             Plane::Unsigned => ApiError::unsigned().into_response(),
+        };
+        if shared.has_failed() {
+            return ApiError::internal(NotKept.to_string()).into_response();
         }
+        response
     }
 }
 

@@ -11,6 +11,7 @@ mod date;
 mod download;
 mod error;
 mod faults;
+mod kept;
 mod list;
 mod multipart;
 mod object;
@@ -68,6 +69,26 @@ impl Artifacts {
     /// Fails if the directory cannot be made or emptied.
     pub fn open(directory: &Path, origin: &str, region: &str) -> io::Result<Self> {
         let store = store::Store::open(directory)?;
+        Ok(Self::on(store, origin, region))
+    }
+
+    /// Like [`Artifacts::open`], but finds the objects of earlier services in `directory`, as far as
+    /// `state` knows of them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the directory cannot be read or made, or what is known of the objects cannot be read.
+    pub fn keeping(
+        directory: &Path,
+        origin: &str,
+        region: &str,
+        state: Arc<crate::store::Store>,
+    ) -> io::Result<Self> {
+        let store = store::Store::keeping(directory, kept::Kept::new(directory, state))?;
+        Ok(Self::on(store, origin, region))
+    }
+
+    fn on(store: store::Store, origin: &str, region: &str) -> Self {
         let inner = Inner {
             store,
             faults: Mutex::default(),
@@ -75,14 +96,16 @@ impl Artifacts {
             origin: origin.to_owned(),
             region: region.to_owned(),
         };
-        Ok(Self {
+        Self {
             inner: Arc::new(inner),
-        })
+        }
     }
 
     /// Forgets every bucket and every fault.
     pub fn reset(&self) {
-        self.inner.store.clear();
+        if let Err(error) = self.inner.store.clear() {
+            tracing::error!(%error, "could not forget the buckets");
+        }
         self.set_faults(Faults::default());
     }
 

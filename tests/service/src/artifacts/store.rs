@@ -1,9 +1,9 @@
 //! Buckets and their objects: an index in memory, the content in one file per object.
 //!
-//! Nothing survives the service: the index is lost with it, and the files are of no use without.
-//! A file is deleted when the last reader of its object is done.
+//! A file is deleted when the last reader of its object is done. What survives the service is in
+//! [`super::kept`].
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::checksum::{Checksum, Running};
 use super::error::S3Error;
+use super::kept::Kept;
 use super::presign::hex;
 
 /// The largest object.
@@ -48,9 +49,32 @@ pub(super) struct Content {
     path: PathBuf,
     pub(super) size: u64,
     stored: Arc<AtomicU64>,
+    /// Whether the file belongs to an object that outlives the service.
+    kept: AtomicBool,
 }
 
 impl Content {
+    /// Content that an earlier service wrote.
+    pub(super) fn found(path: PathBuf, size: u64, stored: &Arc<AtomicU64>) -> Self {
+        stored.fetch_add(size, Ordering::Relaxed);
+        Self {
+            path,
+            size,
+            stored: Arc::clone(stored),
+            kept: AtomicBool::new(true),
+        }
+    }
+
+    /// The name of the file.
+    pub(super) fn file_name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    pub(super) fn keep(&self, kept: bool) {
+        self.kept.store(kept, Ordering::Relaxed);
+    }
+
     pub(super) async fn open(&self) -> io::Result<File> {
         File::open(&self.path).await
     }
@@ -59,6 +83,9 @@ impl Content {
 impl Drop for Content {
     fn drop(&mut self) {
         self.stored.fetch_sub(self.size, Ordering::Relaxed);
+        if self.kept.load(Ordering::Relaxed) {
+            return;
+        }
         // What cannot be removed goes with the directory.
         let _ = fs::remove_file(&self.path);
     }
@@ -74,9 +101,9 @@ pub(super) struct Upload {
 }
 
 #[derive(Debug, Default)]
-struct Bucket {
-    created: u64,
-    objects: BTreeMap<String, Object>,
+pub(super) struct Bucket {
+    pub(super) created: u64,
+    pub(super) objects: BTreeMap<String, Object>,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +121,8 @@ pub(super) struct Store {
     next_file: AtomicU64,
     stored: Arc<AtomicU64>,
     index: Mutex<Index>,
+    /// Written before the index, under its lock.
+    kept: Option<Kept>,
 }
 
 impl Store {
@@ -108,12 +137,42 @@ impl Store {
             next_file: AtomicU64::new(0),
             stored: Arc::default(),
             index: Mutex::default(),
+            kept: None,
+        })
+    }
+
+    /// Keeps objects in `directory` and what they are in `kept`, over the end of the service. Files
+    /// that belong to no object are what an upload left that was cut short: they go.
+    pub(super) fn keeping(directory: &Path, kept: Kept) -> io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        let stored = Arc::default();
+        let (buckets, next_file) = kept.load(directory, &stored)?;
+        let index = Index {
+            buckets,
+            ..Index::default()
+        };
+        Ok(Self {
+            directory: directory.to_owned(),
+            next_file: AtomicU64::new(next_file),
+            stored,
+            index: Mutex::new(index),
+            kept: Some(kept),
         })
     }
 
     /// Forgets every bucket.
-    pub(super) fn clear(&self) {
-        *self.index() = Index::default();
+    pub(super) fn clear(&self) -> Result<(), S3Error> {
+        let mut index = self.index();
+        if let Some(kept) = &self.kept {
+            kept.clear()?;
+        }
+        let objects = index
+            .buckets
+            .values()
+            .flat_map(|bucket| bucket.objects.values());
+        objects.for_each(|object| object.content.keep(false));
+        *index = Index::default();
+        Ok(())
     }
 
     pub(super) fn create_bucket(&self, name: &str, now: u64) -> Result<(), S3Error> {
@@ -126,6 +185,9 @@ impl Store {
         }
         if index.buckets.len() == MAX_BUCKETS {
             return Err(S3Error::TooManyBuckets);
+        }
+        if let Some(kept) = &self.kept {
+            kept.put_bucket(name, now)?;
         }
         index.buckets.insert(
             name.to_owned(),
@@ -142,6 +204,9 @@ impl Store {
         let bucket = index.buckets.get(name).ok_or(S3Error::NoSuchBucket)?;
         if !bucket.objects.is_empty() {
             return Err(S3Error::BucketNotEmpty);
+        }
+        if let Some(kept) = &self.kept {
+            kept.delete_bucket(name)?;
         }
         index.buckets.remove(name);
         let Index { uploads, begun, .. } = &mut *index;
@@ -198,16 +263,30 @@ impl Store {
     pub(super) fn put(&self, bucket: &str, key: &str, object: Object) -> Result<(), S3Error> {
         self.check_key(bucket, key)?;
         let mut index = self.index();
-        let bucket = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
-        bucket.objects.insert(key.to_owned(), object);
+        let found = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
+        if let Some(kept) = &self.kept {
+            // Should the row be on disk although this fails, so is the content.
+            object.content.keep(true);
+            kept.put_object(bucket, key, &object)?;
+        }
+        if let Some(replaced) = found.objects.insert(key.to_owned(), object) {
+            replaced.content.keep(false);
+        }
         Ok(())
     }
 
     /// Deletes an object; one that does not exist is deleted already.
     pub(super) fn delete(&self, bucket: &str, key: &str) -> Result<(), S3Error> {
         let mut index = self.index();
-        let bucket = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
-        bucket.objects.remove(key);
+        let found = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
+        if let Some(kept) = &self.kept
+            && found.objects.contains_key(key)
+        {
+            kept.delete_object(bucket, key)?;
+        }
+        if let Some(deleted) = found.objects.remove(key) {
+            deleted.content.keep(false);
+        }
         Ok(())
     }
 
@@ -289,12 +368,14 @@ impl Store {
             path,
             size: 0,
             stored: Arc::clone(&self.stored),
+            kept: AtomicBool::new(false),
         };
         Ok(Writing {
             file,
             content,
             sha256: Sha256::new(),
             checksum,
+            synced: self.kept.is_some(),
         })
     }
 
@@ -327,6 +408,8 @@ pub(super) struct Writing {
     content: Content,
     sha256: Sha256,
     checksum: Option<Running>,
+    /// Whether the content must be on disk once it is written.
+    synced: bool,
 }
 
 /// Content that is in the store.
@@ -366,6 +449,9 @@ impl Writing {
 
     pub(super) async fn finish(mut self) -> Result<Written, S3Error> {
         self.file.flush().await?;
+        if self.synced {
+            self.file.sync_all().await?;
+        }
         let sha256 = hex(&self.sha256.finalize());
         let etag = format!("\"{}\"", sha256.get(..32).unwrap_or_default());
         let checksum = self.checksum.map(Running::finish);

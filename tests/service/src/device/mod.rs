@@ -11,8 +11,11 @@ mod message;
 mod post;
 mod topic;
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::broker::{Broker, ConnectionId, Request};
 use crate::model::document::Presign;
@@ -21,7 +24,7 @@ use crate::model::names::NamespaceId;
 use crate::model::operation::{Describe, Pending, Selector, StartNext, Update};
 use crate::model::time::Timestamp;
 use crate::model::{Effect, Model};
-use crate::shared::Shared;
+use crate::shared::{NotKept, Shared};
 
 use faults::{NotificationFault, Operation, RequestFault};
 use held::Message;
@@ -31,6 +34,11 @@ use topic::{Asked, TopicError, Verb};
 pub use held::Hold;
 pub(crate) use post::Post;
 
+/// How many devices are told again at once, and what is waited before the next.
+const TOLD_AT_ONCE: usize = 500;
+const TELLING_PAUSE: Duration = Duration::from_secs(1);
+/// Developer guide, jobs-mqtt-api: error codes.
+const INTERNAL_ERROR: &str = "InternalError";
 const INVALID_TOPIC: &str = "InvalidTopic";
 
 /// The way to the devices.
@@ -73,6 +81,21 @@ pub async fn serve(shared: Shared, mut requests: mpsc::Receiver<Request>) {
     }
 }
 
+/// Tells every device of an outside broker once more what is open for it, as it stayed connected
+/// while the service was away, and what was said last may be lost. A hint that comes twice is harmless.
+pub async fn tell_again(shared: Shared, broker: Broker) {
+    broker.ready().await;
+    let mut last = None;
+    loop {
+        last = shared.with(|model, now| model.tell_again(last.as_ref(), TOLD_AT_ONCE, now));
+        if last.is_none() {
+            return;
+        }
+        // Room for them in what waits for the broker.
+        let _ = timeout(TELLING_PAUSE, core::future::pending::<()>()).await;
+    }
+}
+
 /// Answers one request.
 pub fn answer(shared: &Shared, request: &Request) {
     let mut reply = Reply {
@@ -111,8 +134,20 @@ pub fn answer(shared: &Shared, request: &Request) {
             ask(model, &asked, &body, shared.presign(), now)
         },
         |result, now| match result {
-            Ok(answer) => reply.accepted(message::accepted(answer, body.token.as_ref(), now), now),
-            Err(error) => reply.rejected(message::rejected(&error, body.token.as_ref(), now), now),
+            Ok(Ok(answer)) => {
+                reply.accepted(message::accepted(answer, body.token.as_ref(), now), now);
+            }
+            Ok(Err(error)) => {
+                reply.rejected(message::rejected(&error, body.token.as_ref(), now), now);
+            }
+            Err(NotKept) => {
+                let message = NotKept.to_string();
+                let token = body.token.as_ref();
+                reply.rejected(
+                    message::unreadable(INTERNAL_ERROR, &message, token, now),
+                    now,
+                );
+            }
         },
     );
 }

@@ -1,6 +1,7 @@
 //! The device plane, driven by the conversations in `tests/fixtures/service`.
 
 mod faults;
+mod kept;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -35,7 +36,7 @@ struct Sent {
     payload: Value,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Recorder(Mutex<Vec<Sent>>);
 
 impl Recorder {

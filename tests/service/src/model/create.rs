@@ -136,7 +136,7 @@ impl Model {
         let order = self.next_order();
         let things = self.things_of(&reach);
         let mut job = Job::new(terms, namespace, reach, document, order, now);
-        job.rollout.waiting = things;
+        job.rollout.waiting = things.into_iter().map(|thing| (thing, ())).collect();
         let reference = job.reference(&id, scope);
         self.jobs.insert(id.clone(), job);
         self.begin(&id, now);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::Model;
 use super::create::check_tags;
 use super::error::ControlError;
@@ -12,7 +14,8 @@ use super::request::{
     CreateThingGroup, GroupMembership, ListThingGroups, ListThingsInThingGroup, PageRequest, Tag,
     ThingGroupProperties,
 };
-use super::time::Timestamp;
+use super::table::{Record, Table};
+use super::time::{self, Timestamp};
 use super::validate::{PRINTABLE, Pattern, Text, Violations};
 use super::view::{
     GroupAttributes, GroupDescription, GroupIdentity, GroupList, GroupMetadata, GroupProperties,
@@ -30,14 +33,22 @@ const DESCRIPTION: Text = Text {
     }),
 };
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Group {
     pub(super) id: String,
-    pub(super) members: BTreeSet<ThingName>,
-    parent: Option<GroupName>,
+    #[serde(skip)]
+    pub(super) members: Table<ThingName, ()>,
+    pub(super) parent: Option<GroupName>,
     properties: GroupProperties,
     pub(super) tags: Vec<Tag>,
+    #[serde(with = "time::kept")]
     created_at: Timestamp,
+}
+
+impl Record for Group {
+    fn record(&mut self) {
+        self.members.record();
+    }
 }
 
 impl Model {
@@ -82,7 +93,7 @@ impl Model {
         }
         let group = Group {
             id: self.derive_id(name.as_str(), now),
-            members: BTreeSet::new(),
+            members: Table::default(),
             parent,
             properties,
             tags: request.tags,
@@ -167,7 +178,8 @@ impl Model {
                 "Cannot delete thing group {name} when there are still child groups attached to it."
             )));
         }
-        let members = self.groups.get(&name).map(|group| group.members.clone());
+        let group = self.groups.get(&name);
+        let members = group.map(|group| group.members.keys().cloned().collect::<Vec<_>>());
         for thing in members.into_iter().flatten() {
             self.leave(&thing, now, |model| model.drop_member(&name, &thing));
         }
@@ -199,7 +211,7 @@ impl Model {
         Ok(())
     }
 
-    fn drop_member(&mut self, group: &GroupName, thing: &ThingName) {
+    pub(super) fn drop_member(&mut self, group: &GroupName, thing: &ThingName) {
         if let Some(group) = self.groups.get_mut(group) {
             group.members.remove(thing);
         }
@@ -218,7 +230,8 @@ impl Model {
             self.members(&name)
         } else {
             let group = self.groups.get(&name);
-            group.map(|group| group.members.clone()).unwrap_or_default()
+            let members = group.into_iter().flat_map(|group| group.members.keys());
+            members.cloned().collect()
         };
         let entries = members.into_iter().map(|thing| (thing.to_string(), thing));
         let token = request.next_token.as_ref();
@@ -243,7 +256,7 @@ impl Model {
         let thing = self.existing_thing(name, violations)?;
         let groups = self.groups.iter();
         let names = groups
-            .filter(|(_, group)| group.members.contains(&thing))
+            .filter(|(_, group)| group.members.contains_key(&thing))
             .map(|(name, _)| name);
         let token = request.next_token.as_ref();
         list(
@@ -260,7 +273,7 @@ impl Model {
         let groups = self.groups.iter();
         groups
             .filter(|(name, _)| self.lineage(name).contains(&group))
-            .flat_map(|(_, group)| group.members.iter().cloned())
+            .flat_map(|(_, group)| group.members.keys().cloned())
             .collect()
     }
 

@@ -32,7 +32,7 @@ impl Model {
             for above in self.lineage(name) {
                 assert!(self.groups.contains_key(above), "{name} is below nothing");
             }
-            for thing in &group.members {
+            for thing in group.members.keys() {
                 assert!(self.things.contains_key(thing), "{name} has a dead member");
             }
         }
@@ -82,7 +82,10 @@ impl Model {
     fn check_targets(&self, id: &JobId, job: &Job) {
         for ((name, number), execution) in &job.executions {
             if execution.status.is_pending() {
-                assert!(!job.rollout.waiting.contains(name), "{id} waits for {name}");
+                assert!(
+                    !job.rollout.waiting.contains_key(name),
+                    "{id} waits for {name}"
+                );
                 let latest = job.latest(name).map(|(number, _)| number);
                 assert_eq!(latest, Some(*number), "{id} is open twice on {name}");
                 assert!(self.things.contains_key(name), "{id} waits for no thing");
@@ -91,7 +94,7 @@ impl Model {
                 assert!(self.is_target(job, name), "{id} is queued on {name}");
             }
         }
-        for name in job.rollout.waiting.iter().chain(job.deferred.keys()) {
+        for name in job.rollout.waiting.keys().chain(job.deferred.keys()) {
             assert!(job.is_running(), "{id} waits for {name}, but is over");
             assert!(self.is_target(job, name), "{id} waits for {name}");
             assert!(self.things.contains_key(name), "{id} waits for no thing");

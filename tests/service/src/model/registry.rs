@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Model;
@@ -10,6 +11,7 @@ use super::names::{MAX_THING_NAME, Scope, ThingName, WITH_COLON, is_colon_char};
 use super::page::{self, page};
 use super::request::{AttributePayload, CreateThing, ListThings, UpdateThing};
 use super::status::ExecutionStatus;
+use super::table::Record;
 use super::time::Timestamp;
 use super::validate::{Pattern, Text, Violations};
 use super::view::{ThingDescription, ThingEntry, ThingIdentity, ThingList};
@@ -38,12 +40,14 @@ const ATTRIBUTE_VALUE: Text = Text {
     }),
 };
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Thing {
     id: String,
     attributes: BTreeMap<String, String>,
     version: u64,
 }
+
+impl Record for Thing {}
 
 impl Model {
     /// CreateThing. The same request again finds the thing made.
@@ -187,8 +191,11 @@ impl Model {
                 self.change(&id, now, |execution| execution.remove(now));
             }
         }
-        for group in self.groups.values_mut() {
-            group.members.remove(&name);
+        let groups = self.groups.iter();
+        let groups = groups.filter(|(_, group)| group.members.contains_key(&name));
+        let groups: Vec<_> = groups.map(|(group, _)| group.clone()).collect();
+        for group in groups {
+            self.drop_member(&group, &name);
         }
         let ids: Vec<_> = self.jobs.keys().cloned().collect();
         for id in ids {

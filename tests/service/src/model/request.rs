@@ -182,7 +182,7 @@ pub struct Tag {
 }
 
 /// CreateJob.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CreateJob {
     /// From the path.

@@ -21,6 +21,7 @@ use super::jobs::is_cancellable;
 use super::names::{JobId, ThingName};
 use super::retry::Retries;
 use super::status::TargetSelection;
+use super::table::Table;
 use super::time::Timestamp;
 use super::validate::{Text, Violations};
 use super::view::ScheduledJobRollout;
@@ -124,6 +125,14 @@ impl SchedulingConfig {
                 "MaintenanceWindow cannot be used without StartTime of SchedulingConfig.",
             ));
         }
+        self.schedule()
+    }
+
+    /// What the members mean, for whom they were checked before.
+    pub(super) fn schedule(&self) -> Result<Schedule, ControlError> {
+        let start = self.start_time.as_ref().map(read_time).transpose()?;
+        let end = self.end_time.as_ref().map(read_time).transpose()?;
+        let windows = self.maintenance_windows.as_deref().unwrap_or_default();
         let behavior = self.end_behavior.as_deref().and_then(EndBehavior::parse);
         Ok(Schedule {
             start: start.map(|(start, _)| start),
@@ -233,7 +242,7 @@ impl Model {
 
     fn give_deferred(&mut self, id: &JobId, now: Timestamp) {
         let deferred = self.jobs.get_mut(id).map(|job| &mut job.deferred);
-        for (thing, retries) in deferred.map(core::mem::take).unwrap_or_default() {
+        for (thing, retries) in deferred.map(Table::take).unwrap_or_default() {
             self.enqueue(id, &thing, retries, now);
         }
     }

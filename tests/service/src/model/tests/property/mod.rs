@@ -11,7 +11,7 @@
 
 mod api;
 mod device;
-mod step;
+pub(super) mod step;
 
 use std::collections::BTreeMap;
 
@@ -311,9 +311,9 @@ fn apply_to_execution(model: &mut Model, step: &Step, now: Timestamp) {
 }
 
 /// The model beside what its devices and its watchers were told.
-struct Watch {
-    model: Model,
-    now: u64,
+pub(super) struct Watch {
+    pub(super) model: Model,
+    pub(super) now: u64,
     devices: BTreeMap<Place, Device>,
     seen: BTreeMap<Name, (u64, ExecutionStatus)>,
     jobs: BTreeMap<u64, (JobId, JobStatus)>,
@@ -324,7 +324,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(knobs: Knobs) -> Self {
+    pub(super) fn new(knobs: Knobs) -> Self {
         Self {
             model: populated(knobs),
             now: 0,
@@ -337,7 +337,7 @@ impl Watch {
         }
     }
 
-    fn take(&mut self, step: &Step) {
+    pub(super) fn take(&mut self, step: &Step) {
         match *step {
             Step::StartNext { thing: name, .. } | Step::Update { thing: name, .. } => {
                 for namespace in NAMESPACES {

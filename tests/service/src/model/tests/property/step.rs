@@ -9,7 +9,7 @@ use crate::model::tests::{NOON, group_arn, thing_arn};
 
 /// An operation, or time that passes. Numbers are indices into the names of [`super`].
 #[derive(Debug, Clone)]
-pub(super) enum Step {
+pub(in crate::model::tests) enum Step {
     AddThing {
         thing: usize,
     },
@@ -99,7 +99,7 @@ pub(super) enum Step {
 
 /// How a job behaves.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rules {
+pub(in crate::model::tests) struct Rules {
     aborts: bool,
     continuous: bool,
     per_minute: Option<u64>,
@@ -182,7 +182,7 @@ fn job() -> impl Strategy<Value = usize> {
     prop_oneof![6 => 0..4_usize, 1 => 0..JOBS.len()]
 }
 
-pub(super) fn step() -> impl Strategy<Value = Step> {
+pub(in crate::model::tests) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![20 => of_jobs(), 12 => of_devices(), 10 => of_registry(), 8 => waits()]
 }
 
