@@ -2,7 +2,6 @@
 //!
 //! AWS has a host name for each type; here one host is all of them (API reference, DescribeEndpoint).
 
-use super::create::unsupported;
 use super::error::ControlError;
 use super::validate::{Text, Violations};
 
@@ -25,9 +24,9 @@ pub fn check_endpoint_type(asked: Option<&String>) -> Result<(), ControlError> {
         .into_result()
         .map_err(ControlError::InvalidRequest)?;
     match asked.map(String::as_str) {
-        Some(elsewhere) if ELSEWHERE.contains(&elsewhere) => {
-            Err(unsupported(&format!("The endpoint type {elsewhere}")))
-        }
+        Some(elsewhere) if ELSEWHERE.contains(&elsewhere) => Err(ControlError::InvalidRequest(
+            format!("The endpoint type {elsewhere} is not supported yet by this service."),
+        )),
         Some(other) if !HERE.contains(&other) => Err(ControlError::InvalidRequest(format!(
             "The endpoint type {other} is not valid."
         ))),
