@@ -6,14 +6,16 @@ status, headers, and each member of the body.
 
 import json
 import os
+import weakref
 import unittest
 import urllib.request
+from collections import defaultdict
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from service_shapes import WRITTEN_AS_NULL, misshapen
+from service_shapes import WRITTEN_AS_NULL, members_of, misshapen
 
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 REGION = "eu-west-1"
@@ -28,6 +30,8 @@ UNCHECKED = Config(parameter_validation=False, retries={"max_attempts": 1})
 UNMODELLED = {"UnsupportedOperationException": 501, "UnknownOperationException": 404}
 # Members of refusals that the model does not know. Source: API reference, UpdateJobExecution of the data plane.
 BEYOND_THE_MODEL = {"UpdateJobExecution": {"executionState"}}
+# Who looks at the answers that a client gets.
+INSPECTORS = weakref.WeakKeyDictionary()
 
 
 def client(name, **overrides):
@@ -40,15 +44,17 @@ def client(name, **overrides):
     )
     made = boto3.client(name, **{**settings, **overrides})
     if name in ("iot", "iot-jobs-data"):
-        made.meta.events.register("response-received", Inspector(made.meta.service_model))
+        INSPECTORS[made] = Inspector(made.meta.service_model)
+        made.meta.events.register("response-received", INSPECTORS[made])
     return made
 
 
 class Inspector:
-    """Holds answers against the model."""
+    """Holds answers against the model, and remembers which members they had."""
 
     def __init__(self, service):
         self.service = service
+        self.seen = defaultdict(set)
 
     def __call__(self, event_name, response_dict, **_):
         if response_dict is None:
@@ -66,6 +72,7 @@ class Inspector:
         body = json.loads(answer["body"])
         if status == 200:
             shape = operation.output_shape
+            self.seen[operation.name].update(members_of(body))
             nulls = WRITTEN_AS_NULL.get(operation.name, ())
             yield from misshapen(shape, body, nulls) if shape else [body] if body else []
         else:

@@ -138,3 +138,24 @@ def in_structure(shape, value, nulls, at):
         else:
             faults.append(f"{dot}{name} is no member of {shape.name}")
     return faults
+
+
+def members_of(value, at=""):
+    """The members that a value has, lists and maps left out of their paths."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            if each is not None:
+                yield at + name
+                yield from members_of(each, f"{at}{name}.")
+    elif isinstance(value, list):
+        for each in value:
+            yield from members_of(each, at)
+
+
+def members(shape, at=""):
+    """The members of a structure and of those in it, spelled as `members_of` does; maps are not entered."""
+    for name, member in shape.members.items():
+        yield at + name
+        inner = member.member if member.type_name == "list" else member
+        if inner.type_name == "structure":
+            yield from members(inner, f"{at}{name}.")

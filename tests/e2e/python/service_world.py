@@ -30,7 +30,7 @@ def build():
     for job_id, members in [("plain", {}), ("own", {"namespaceId": "acme"})]:
         IOT.create_job(
             jobId=job_id, targets=[arn("thinggroup", "site")], document=DOCUMENT, targetSelection="CONTINUOUS",
-            jobExecutionsRetryConfig=retry, **members,
+            description="in the world", jobExecutionsRetryConfig=retry, **members,
         )
     IOT.create_job_template(jobTemplateId="t", description="a template", document=DOCUMENT, tags=TAGS)
 

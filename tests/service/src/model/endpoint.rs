@@ -25,9 +25,9 @@ pub fn check_endpoint_type(asked: Option<&String>) -> Result<(), ControlError> {
         .into_result()
         .map_err(ControlError::InvalidRequest)?;
     match asked.map(String::as_str) {
-        Some(elsewhere) if ELSEWHERE.contains(&elsewhere) => {
-            Err(unsupported(&format!("The endpoint type {elsewhere}")))
-        }
+        Some(elsewhere) if ELSEWHERE.contains(&elsewhere) => Err(ControlError::InvalidRequest(
+            format!("The endpoint type {elsewhere} is not supported yet by this service."),
+        )),
         Some(other) if !HERE.contains(&other) => Err(ControlError::InvalidRequest(format!(
             "The endpoint type {other} is not valid."
         ))),
