@@ -71,6 +71,15 @@ impl ApiError {
         )
     }
 
+    /// A request that is longer than any operation needs. The exception's name is ours.
+    pub(super) fn too_large(limit: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLargeException",
+            format!("The request's body exceeds {limit} bytes"),
+        )
+    }
+
     /// A request of a device for a thing that it is not.
     pub(super) fn foreign_thing() -> Self {
         Self::new(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden")

@@ -1,5 +1,6 @@
 //! Reads the parts of a request, and refuses in AWS's shape what cannot be read.
 
+use core::error::Error as _;
 use core::fmt::Display;
 use core::future::{Ready, ready};
 use core::time::Duration;
@@ -9,6 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query};
 use axum::http::Request;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -16,7 +18,7 @@ use tokio::time::timeout;
 use super::error::{ApiError, identify};
 
 /// Twice what a job with the longest document and a hundred targets takes.
-const MAX_BODY_BYTES: usize = 512 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 512 * 1024;
 /// The most characters of what is wrong with a body that an answer repeats: it may hold the body's words.
 const MAX_REASON: usize = 512;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -84,10 +86,13 @@ async fn collect(body: Body) -> Result<Bytes, ApiError> {
     let body = timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await;
     let body =
         body.map_err(|_| ApiError::invalid_request("The request's body did not arrive in time"))?;
-    body.map_err(|_| {
-        ApiError::invalid_request(format!(
-            "The request's body is broken, or exceeds {MAX_BODY_BYTES} bytes"
-        ))
+    body.map_err(|error| {
+        let source = error.source();
+        if source.is_some_and(|source| source.is::<LengthLimitError>()) {
+            ApiError::too_large(MAX_BODY_BYTES)
+        } else {
+            ApiError::invalid_request("The request's body is broken")
+        }
     })
 }
 

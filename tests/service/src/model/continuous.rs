@@ -73,14 +73,10 @@ impl Model {
                 "Job {id} in status {status} cannot be associated with targets."
             )));
         }
-        let mut targets = job.terms.targets.clone();
         let mut reach = Reach::clone(&job.reach);
-        for target in request.targets.unwrap_or_default() {
-            if !targets.contains(&target) {
-                targets.push(target);
-            }
-        }
-        let added = targets.split_off(job.terms.targets.len());
+        let mut known: BTreeSet<_> = job.terms.targets.iter().cloned().collect();
+        let mut added = request.targets.unwrap_or_default();
+        added.retain(|target| known.insert(target.clone()));
         if job.terms.targets.len() + added.len() > MAX_TARGETS {
             let message = format!("A job cannot have more than {MAX_TARGETS} targets.");
             return Err(ControlError::LimitExceeded(message));

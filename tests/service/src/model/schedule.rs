@@ -34,6 +34,8 @@ const MAX_TO_START: Duration = DAY.saturating_mul(365);
 const MAX_TO_END: Duration = DAY.saturating_mul(2 * 365);
 /// The longest window: ten minutes less than a day.
 const MAX_WINDOW_MINUTES: i64 = 1430;
+/// Most windows of one job. AWS tells no number; each edge of a schedule costs a look at all of them.
+const MAX_WINDOWS: usize = 100;
 /// How many windows DescribeJob tells of (API reference, Job).
 const ROLLOUTS_TOLD: usize = 7;
 const TIME: Text = Text {
@@ -165,6 +167,10 @@ pub(super) fn check_windows(
     member: &str,
     windows: Option<&[MaintenanceWindow]>,
 ) {
+    if windows.is_some_and(|windows| windows.len() > MAX_WINDOWS) {
+        let rule = format!("Member must have length less than or equal to {MAX_WINDOWS}");
+        violations.note("[MaintenanceWindow]", member, rule);
+    }
     for (index, window) in windows.into_iter().flatten().enumerate() {
         let at = |name: &str| format!("{member}.{}.member.{name}", index + 1);
         match &window.start_time {

@@ -10,6 +10,7 @@
 //! `proptest-regressions/`; what was found so becomes a test of its own.
 
 mod api;
+mod apply;
 mod device;
 pub(super) mod step;
 
@@ -18,18 +19,14 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::model::error::DeviceError;
 use crate::model::events::Event;
 use crate::model::operation::PendingSummary;
-use crate::model::request::{
-    AssociateTargets, CancelJobExecution, CreateJobTemplate, DeleteJob, DeleteJobExecution,
-    UpdateEventConfigurations, UpdateJob,
-};
 use crate::model::status::{ExecutionStatus, JobStatus};
 
 use super::*;
+use apply::apply;
 use device::{Device, Numbered};
-use step::{Rules, Step, step};
+use step::{OfDevice, Step, step};
 
 const THINGS: [&str; 4] = ["gw-1", "gw-2", "gw-3", "gw-4"];
 /// Each with the one above it.
@@ -122,194 +119,6 @@ fn populated(knobs: Knobs) -> Model {
     model
 }
 
-/// Applies a step. Whether it is legal where it falls is the model's to say.
-fn apply(model: &mut Model, step: &Step, secs: u64) {
-    let now = at(secs);
-    match *step {
-        Step::AddThing { thing } => add_thing(model, THINGS[thing]),
-        Step::Associate { job, targets } => {
-            let mut request: AssociateTargets = parsed(json!({ "targets": step::arns(targets) }));
-            request.job_id = JOBS[job].to_owned();
-            let _ = model.associate_targets(&scope(), request, now);
-        }
-        Step::CancelJob { job, force } => {
-            let request = CancelJob {
-                job_id: JOBS[job].to_owned(),
-                force,
-                ..CancelJob::default()
-            };
-            let _ = model.cancel_job(&scope(), request, now);
-        }
-        Step::CreateGroup { group } => {
-            let (name, parent) = GROUPS[group];
-            let _ = create_group(model, name, parent);
-        }
-        Step::CreateTemplate { job } => {
-            let of = format!("arn:aws:iot:eu-west-1:123456789012:job/{}", JOBS[job]);
-            let body = json!({"jobArn": of, "description": "d"});
-            let mut request: CreateJobTemplate = parsed(body);
-            request.job_template_id = TEMPLATE.to_owned();
-            let _ = model.create_job_template(&scope(), request, now);
-        }
-        Step::DeleteGroup { group } => {
-            let _ = model.delete_thing_group(GROUPS[group].0, None, now);
-        }
-        Step::DeleteJob { job, force } => {
-            let request = DeleteJob {
-                job_id: JOBS[job].to_owned(),
-                force,
-                namespace_id: None,
-            };
-            let _ = model.delete_job(&request, now);
-        }
-        Step::DeleteTemplate => drop(model.delete_job_template(TEMPLATE)),
-        Step::DeleteThing { thing } => model.delete_thing(THINGS[thing], None, now).unwrap(),
-        Step::Events { jobs, executions } => {
-            let body = json!({"eventConfigurations": {
-                "JOB": {"Enabled": jobs},
-                "JOB_EXECUTION": {"Enabled": executions},
-            }});
-            let request: UpdateEventConfigurations = parsed(body);
-            model.update_event_configurations(&request, now).unwrap();
-        }
-        Step::Join { thing, group } => {
-            let request = membership(GROUPS[group].0, THINGS[thing]);
-            let _ = model.add_thing_to_thing_group(&scope(), &request, now);
-        }
-        Step::Leave { thing, group } => {
-            let request = membership(GROUPS[group].0, THINGS[thing]);
-            let _ = model.remove_thing_from_thing_group(&scope(), &request, now);
-        }
-        Step::UpdateJob { job, change } => {
-            let mut request: UpdateJob = parsed(step::changes()[change].clone());
-            request.job_id = JOBS[job].to_owned();
-            let _ = model.update_job(request, now);
-        }
-        Step::Wait { secs: more } => model.advance(at(secs + more)),
-        Step::CreateJob { .. } | Step::Flood { .. } => create_jobs(model, step, secs),
-        Step::CancelExecution { .. }
-        | Step::DeleteExecution { .. }
-        | Step::StartNext { .. }
-        | Step::Update { .. } => apply_to_execution(model, step, now),
-    }
-}
-
-fn create_jobs(model: &mut Model, step: &Step, secs: u64) {
-    let mut create = |job: usize, namespace: usize, mut members: Value| {
-        members["namespaceId"] = json!(NAMESPACES[namespace]);
-        let request = create_request(JOBS[job], members);
-        let _ = model.create_job(&scope(), request, at(secs));
-    };
-    match *step {
-        Step::CreateJob {
-            job,
-            namespace,
-            targets,
-            rules,
-            from_template,
-        } => {
-            let mut members = step::members(targets, rules, secs);
-            if from_template {
-                members["document"] = Value::Null;
-                let arn = format!("arn:aws:iot:eu-west-1:123456789012:jobtemplate/{TEMPLATE}");
-                members["jobTemplateArn"] = json!(arn);
-            }
-            create(job, namespace, members);
-        }
-        Step::Flood {
-            thing,
-            namespace,
-            windows,
-        } => {
-            let rules = if windows { Rules::WINDOWS } else { Rules::NONE };
-            for job in FLOOD..JOBS.len() {
-                let mut members = step::members(0, rules, secs);
-                members["targets"] = json!([thing_arn(THINGS[thing])]);
-                create(job, namespace, members);
-            }
-        }
-        _ => unreachable!("no step that makes jobs"),
-    }
-}
-
-fn apply_to_execution(model: &mut Model, step: &Step, now: Timestamp) {
-    match *step {
-        Step::CancelExecution {
-            thing,
-            job,
-            force,
-            expected,
-        } => {
-            let request = CancelJobExecution {
-                job_id: JOBS[job].to_owned(),
-                thing_name: THINGS[thing].to_owned(),
-                force,
-                expected_version: expected,
-                ..CancelJobExecution::default()
-            };
-            let _ = model.cancel_job_execution(request, now);
-        }
-        Step::DeleteExecution {
-            thing,
-            job,
-            number,
-            force,
-        } => {
-            let request = DeleteJobExecution {
-                job_id: JOBS[job].to_owned(),
-                thing_name: THINGS[thing].to_owned(),
-                execution_number: number,
-                force,
-                namespace_id: None,
-            };
-            let _ = model.delete_job_execution(&request, now);
-        }
-        Step::StartNext {
-            thing: name,
-            namespace,
-            minutes,
-        } => {
-            let namespace = NAMESPACES[namespace].and_then(NamespaceId::parse);
-            let request = StartNext {
-                step_timeout_in_minutes: minutes,
-                ..StartNext::default()
-            };
-            let name = thing(THINGS[name]);
-            match model.start_next(&name, namespace.as_ref(), &request, now) {
-                Ok(started) => assert!(
-                    started.is_none_or(|started| started.status == ExecutionStatus::InProgress)
-                ),
-                Err(DeviceError::ResourceNotFound(_)) => {
-                    assert!(!model.things.contains_key(&name));
-                }
-                Err(other) => panic!("{other}"),
-            }
-        }
-        Step::Update {
-            thing: name,
-            job: id,
-            status,
-            minutes,
-            number,
-            expected,
-        } => {
-            let request = Update {
-                status: Some(STATUSES[status].to_owned()),
-                step_timeout_in_minutes: minutes,
-                execution_number: number,
-                expected_version: expected,
-                ..Update::default()
-            };
-            let (name, id) = (thing(THINGS[name]), job(JOBS[id]));
-            for namespace in NAMESPACES {
-                let namespace = namespace.and_then(NamespaceId::parse);
-                let _ = model.update(&name, namespace.as_ref(), &id, &request, now);
-            }
-        }
-        _ => unreachable!("no step of an execution"),
-    }
-}
-
 /// The model beside what its devices and its watchers were told.
 pub(super) struct Watch {
     pub(super) model: Model,
@@ -339,7 +148,9 @@ impl Watch {
 
     pub(super) fn take(&mut self, step: &Step) {
         match *step {
-            Step::StartNext { thing: name, .. } | Step::Update { thing: name, .. } => {
+            Step::OfDevice(
+                OfDevice::StartNext { thing: name, .. } | OfDevice::Update { thing: name, .. },
+            ) => {
                 for namespace in NAMESPACES {
                     let place = (thing(THINGS[name]), namespace.and_then(NamespaceId::parse));
                     self.devices.entry(place).or_default().begins();
@@ -348,7 +159,7 @@ impl Watch {
             Step::Events { jobs, executions } => {
                 (self.tells_jobs, self.tells_executions) = (jobs, executions);
             }
-            _ => {}
+            Step::OfExecution(_) | Step::OfJob(_) | Step::OfRegistry(_) | Step::Wait { .. } => {}
         }
         apply(&mut self.model, step, self.now);
         if let Step::Wait { secs } = *step {

@@ -10,71 +10,23 @@ use crate::model::tests::{NOON, group_arn, thing_arn};
 /// An operation, or time that passes. Numbers are indices into the names of [`super`].
 #[derive(Debug, Clone)]
 pub(in crate::model::tests) enum Step {
-    AddThing {
-        thing: usize,
-    },
-    Associate {
-        job: usize,
-        targets: usize,
-    },
-    CancelExecution {
-        thing: usize,
-        job: usize,
-        force: bool,
-        expected: Option<i64>,
-    },
-    CancelJob {
-        job: usize,
-        force: bool,
-    },
-    CreateGroup {
-        group: usize,
-    },
-    CreateJob {
-        job: usize,
-        namespace: usize,
-        targets: usize,
-        rules: Rules,
-        from_template: bool,
-    },
-    CreateTemplate {
-        job: usize,
-    },
-    DeleteExecution {
-        thing: usize,
-        job: usize,
-        number: i64,
-        force: bool,
-    },
-    DeleteGroup {
-        group: usize,
-    },
-    DeleteJob {
-        job: usize,
-        force: bool,
-    },
-    DeleteTemplate,
-    DeleteThing {
-        thing: usize,
-    },
+    /// UpdateEventConfigurations.
     Events {
         jobs: bool,
         executions: bool,
     },
-    /// As many jobs for one thing as there are names for.
-    Flood {
-        thing: usize,
-        namespace: usize,
-        windows: bool,
+    OfDevice(OfDevice),
+    OfExecution(OfExecution),
+    OfJob(OfJob),
+    OfRegistry(OfRegistry),
+    Wait {
+        secs: u64,
     },
-    Join {
-        thing: usize,
-        group: usize,
-    },
-    Leave {
-        thing: usize,
-        group: usize,
-    },
+}
+
+/// What a device asks.
+#[derive(Debug, Clone)]
+pub(in crate::model::tests) enum OfDevice {
     StartNext {
         thing: usize,
         namespace: usize,
@@ -88,13 +40,72 @@ pub(in crate::model::tests) enum Step {
         number: Option<i64>,
         expected: Option<i64>,
     },
-    UpdateJob {
+}
+
+/// What becomes of one execution.
+#[derive(Debug, Clone)]
+pub(in crate::model::tests) enum OfExecution {
+    Cancel {
+        thing: usize,
+        job: usize,
+        force: bool,
+        expected: Option<i64>,
+    },
+    Delete {
+        thing: usize,
+        job: usize,
+        number: i64,
+        force: bool,
+    },
+}
+
+/// What becomes of jobs and templates.
+#[derive(Debug, Clone)]
+pub(in crate::model::tests) enum OfJob {
+    Associate {
+        job: usize,
+        targets: usize,
+    },
+    Cancel {
+        job: usize,
+        force: bool,
+    },
+    Create {
+        job: usize,
+        namespace: usize,
+        targets: usize,
+        rules: Rules,
+        from_template: bool,
+    },
+    CreateTemplate {
+        job: usize,
+    },
+    Delete {
+        job: usize,
+        force: bool,
+    },
+    DeleteTemplate,
+    /// As many jobs for one thing as there are names for.
+    Flood {
+        thing: usize,
+        namespace: usize,
+        windows: bool,
+    },
+    Update {
         job: usize,
         change: usize,
     },
-    Wait {
-        secs: u64,
-    },
+}
+
+/// What becomes of things and groups.
+#[derive(Debug, Clone)]
+pub(in crate::model::tests) enum OfRegistry {
+    AddThing { thing: usize },
+    CreateGroup { group: usize },
+    DeleteGroup { group: usize },
+    DeleteThing { thing: usize },
+    Join { thing: usize, group: usize },
+    Leave { thing: usize, group: usize },
 }
 
 /// How a job behaves.
@@ -183,64 +194,73 @@ fn job() -> impl Strategy<Value = usize> {
 }
 
 pub(in crate::model::tests) fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![20 => of_jobs(), 12 => of_devices(), 10 => of_registry(), 8 => waits()]
-}
-
-fn of_jobs() -> impl Strategy<Value = Step> {
-    let force = any::<bool>;
-    let things = || 0..THINGS.len();
-    let version = || proptest::option::weighted(0.2, 1..4_i64);
-    let create = (job(), 0..NAMESPACES.len(), 0..TARGETS.len(), rules());
+    let events = (any::<bool>(), any::<bool>());
     prop_oneof![
-        2 => (job(), 0..TARGETS.len()).prop_map(|(job, targets)| Step::Associate { job, targets }),
-        2 => (things(), job(), force(), version()).prop_map(
-            |(thing, job, force, expected)| Step::CancelExecution { thing, job, force, expected }
-        ),
-        1 => (job(), force()).prop_map(|(job, force)| Step::CancelJob { job, force }),
-        8 => (create, proptest::bool::weighted(0.1)).prop_map(
-            |((job, namespace, targets, rules), from_template)|
-                Step::CreateJob { job, namespace, targets, rules, from_template }
-        ),
-        1 => job().prop_map(|job| Step::CreateTemplate { job }),
-        1 => (things(), job(), 1..3_i64, force()).prop_map(
-            |(thing, job, number, force)| Step::DeleteExecution { thing, job, number, force }
-        ),
-        1 => (job(), force()).prop_map(|(job, force)| Step::DeleteJob { job, force }),
-        1 => Just(Step::DeleteTemplate),
-        1 => (any::<bool>(), any::<bool>()).prop_map(
-            |(jobs, executions)| Step::Events { jobs, executions }
-        ),
-        1 => (things(), 0..NAMESPACES.len(), any::<bool>()).prop_map(
-            |(thing, namespace, windows)| Step::Flood { thing, namespace, windows }
-        ),
-        3 => (job(), 0..changes().len()).prop_map(|(job, change)| Step::UpdateJob { job, change }),
+        36 => of_job().prop_map(Step::OfJob),
+        6 => of_execution().prop_map(Step::OfExecution),
+        24 => of_device().prop_map(Step::OfDevice),
+        20 => of_registry().prop_map(Step::OfRegistry),
+        16 => waits(),
+        1 => events.prop_map(|(jobs, executions)| Step::Events { jobs, executions }),
     ]
 }
 
-fn of_devices() -> impl Strategy<Value = Step> {
+fn of_job() -> impl Strategy<Value = OfJob> {
+    let force = any::<bool>;
+    let create = (job(), 0..NAMESPACES.len(), 0..TARGETS.len(), rules());
+    prop_oneof![
+        2 => (job(), 0..TARGETS.len()).prop_map(|(job, targets)| OfJob::Associate { job, targets }),
+        1 => (job(), force()).prop_map(|(job, force)| OfJob::Cancel { job, force }),
+        8 => (create, proptest::bool::weighted(0.1)).prop_map(
+            |((job, namespace, targets, rules), from_template)|
+                OfJob::Create { job, namespace, targets, rules, from_template }
+        ),
+        1 => job().prop_map(|job| OfJob::CreateTemplate { job }),
+        1 => (job(), force()).prop_map(|(job, force)| OfJob::Delete { job, force }),
+        1 => Just(OfJob::DeleteTemplate),
+        1 => (0..THINGS.len(), 0..NAMESPACES.len(), any::<bool>()).prop_map(
+            |(thing, namespace, windows)| OfJob::Flood { thing, namespace, windows }
+        ),
+        3 => (job(), 0..changes().len()).prop_map(|(job, change)| OfJob::Update { job, change }),
+    ]
+}
+
+fn of_execution() -> impl Strategy<Value = OfExecution> {
+    let version = proptest::option::weighted(0.2, 1..4_i64);
+    prop_oneof![
+        2 => (0..THINGS.len(), job(), any::<bool>(), version).prop_map(
+            |(thing, job, force, expected)| OfExecution::Cancel { thing, job, force, expected }
+        ),
+        1 => (0..THINGS.len(), job(), 1..3_i64, any::<bool>()).prop_map(
+            |(thing, job, number, force)| OfExecution::Delete { thing, job, number, force }
+        ),
+    ]
+}
+
+fn of_device() -> impl Strategy<Value = OfDevice> {
     let minutes =
         || proptest::option::of(prop_oneof![4 => 1..4_i64, 1 => Just(-1), 1 => Just(5000)]);
     let rarely = || proptest::option::weighted(0.1, 1..3_i64);
     prop_oneof![
         1 => (0..THINGS.len(), 0..NAMESPACES.len(), minutes()).prop_map(
-            |(thing, namespace, minutes)| Step::StartNext { thing, namespace, minutes }
+            |(thing, namespace, minutes)| OfDevice::StartNext { thing, namespace, minutes }
         ),
         2 => (0..THINGS.len(), job(), 0..STATUSES.len(), minutes(), rarely(), rarely()).prop_map(
             |(thing, job, status, minutes, number, expected)|
-                Step::Update { thing, job, status, minutes, number, expected }
+                OfDevice::Update { thing, job, status, minutes, number, expected }
         ),
     ]
 }
 
-fn of_registry() -> impl Strategy<Value = Step> {
+fn of_registry() -> impl Strategy<Value = OfRegistry> {
     let (things, groups) = (|| 0..THINGS.len(), || 0..GROUPS.len());
     prop_oneof![
-        2 => things().prop_map(|thing| Step::AddThing { thing }),
-        1 => groups().prop_map(|group| Step::CreateGroup { group }),
-        1 => groups().prop_map(|group| Step::DeleteGroup { group }),
-        1 => things().prop_map(|thing| Step::DeleteThing { thing }),
-        5 => (things(), groups()).prop_map(|(thing, group)| Step::Join { thing, group }),
-        3 => (things(), groups()).prop_map(|(thing, group)| Step::Leave { thing, group }),
+        2 => things().prop_map(|thing| OfRegistry::AddThing { thing }),
+        1 => groups().prop_map(|group| OfRegistry::CreateGroup { group }),
+        1 => groups().prop_map(|group| OfRegistry::DeleteGroup { group }),
+        1 => things().prop_map(|thing| OfRegistry::DeleteThing { thing }),
+        5 => (things(), groups()).prop_map(|(thing, group)| OfRegistry::Join { thing, group }),
+        3 => (things(), groups()).prop_map(|(thing, group)| OfRegistry::Leave { thing, group }),
     ]
 }
 
