@@ -17,6 +17,7 @@ use super::operation::{JobExecution, Pending, PendingSummary};
 use super::retry::Retries;
 use super::status::ExecutionStatus;
 use super::time::Timestamp;
+use super::timeline::{Origin, What};
 use super::{Effect, Model};
 
 /// Most executions that a pending list shows (developer guide, job-limits).
@@ -32,7 +33,7 @@ pub(super) struct Queue {
     /// Every execution, over or not.
     pub(super) all: BTreeSet<Numbered>,
     /// The ones that are queued or in progress.
-    pending: BTreeSet<Numbered>,
+    pub(super) pending: BTreeSet<Numbered>,
     /// The first execution of each namespace, as last told: by its order, as a job made anew under
     /// an old id has executions of the same numbers.
     told: BTreeMap<Option<NamespaceId>, u64>,
@@ -54,6 +55,7 @@ impl Model {
         job: &JobId,
         thing: &ThingName,
         retries: Retries,
+        origin: Origin,
         now: Timestamp,
     ) {
         let latest = self.jobs.get(job).and_then(|job| job.latest(thing));
@@ -62,7 +64,8 @@ impl Model {
             job: job.clone(),
             number: latest.map_or(1, |(number, _)| number + 1),
         };
-        let execution = Execution::queued(self.next_order(), retries, now);
+        let mut execution = Execution::queued(self.next_order(), retries, now);
+        execution.timeline.note(now, What::Queued(origin));
         self.put(&id, Some(execution), now);
     }
 
@@ -280,6 +283,9 @@ impl Model {
                 (Some(told), Some(order)) => drop(told.insert(namespace.clone(), order)),
                 (Some(told), None) => drop(told.remove(&namespace)),
                 (None, _) => {}
+            }
+            if let Some(next) = &next {
+                self.note_notified(next, now);
             }
             self.effects.push(Effect::NotifyNext {
                 thing: thing.clone(),

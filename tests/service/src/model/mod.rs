@@ -18,6 +18,7 @@ pub mod events;
 mod execution;
 mod executions;
 mod groups;
+pub mod inspect;
 mod job;
 mod jobs;
 mod ledger;
@@ -35,6 +36,7 @@ pub mod status;
 mod tags;
 mod template;
 pub mod time;
+pub mod timeline;
 mod update;
 mod validate;
 pub mod view;
@@ -114,6 +116,8 @@ pub struct Model {
     edges: BTreeSet<(Timestamp, JobId)>,
     /// Which events are published.
     events: EventTypes,
+    /// When a device last asked for something, of the things that one did for.
+    seen: BTreeMap<ThingName, Timestamp>,
     effects: Vec<Effect>,
     /// How many things, groups, jobs and executions were made: tells their order.
     made: u64,

@@ -41,7 +41,7 @@ const ATTRIBUTE_VALUE: Text = Text {
 #[derive(Debug, Clone)]
 pub(super) struct Thing {
     id: String,
-    attributes: BTreeMap<String, String>,
+    pub(super) attributes: BTreeMap<String, String>,
     version: u64,
 }
 
@@ -192,6 +192,7 @@ impl Model {
             self.no_longer_reach(&id, &name, now);
         }
         self.things.remove(&name);
+        self.seen.remove(&name);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use super::names::{JobId, ThingName};
 use super::retry::Retries;
 use super::status::{ExecutionStatus, JobStatus};
 use super::time::Timestamp;
+use super::timeline::Origin;
 use super::validate::Violations;
 
 /// The rate of a job that asks for none, and the highest (AWS general reference, Jobs quotas).
@@ -72,9 +73,9 @@ pub struct RateIncreaseCriteria {
 pub(super) struct Rollout {
     pub(super) waiting: BTreeSet<ThingName>,
     /// How many things were taken from `waiting`.
-    notified: usize,
+    pub(super) notified: usize,
     /// When the next batch is due.
-    next: Option<Timestamp>,
+    pub(super) next: Option<Timestamp>,
 }
 
 impl RolloutConfig {
@@ -211,7 +212,7 @@ impl Model {
             return;
         };
         for thing in job.next_batch() {
-            self.enqueue(id, &thing, Retries::default(), now);
+            self.enqueue(id, &thing, Retries::default(), Origin::RolledOut, now);
         }
         let waits = self.jobs.get(id).is_some_and(Job::is_rolling_out);
         self.plan(id, waits.then(|| now.plus(MINUTE)));

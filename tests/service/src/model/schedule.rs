@@ -22,6 +22,7 @@ use super::names::{JobId, ThingName};
 use super::retry::Retries;
 use super::status::TargetSelection;
 use super::time::Timestamp;
+use super::timeline::Canceler;
 use super::validate::{Text, Violations};
 use super::view::ScheduledJobRollout;
 use super::window::{EndBehavior, Phase, Schedule, Window};
@@ -226,7 +227,7 @@ impl Model {
         };
         match job.phase {
             Phase::Ended => {}
-            Phase::Open => self.enqueue(id, thing, retries, now),
+            Phase::Open => self.enqueue(id, thing, retries, retries.origin(), now),
             Phase::Shut => drop(job.deferred.insert(thing.clone(), retries)),
         }
     }
@@ -234,7 +235,7 @@ impl Model {
     fn give_deferred(&mut self, id: &JobId, now: Timestamp) {
         let deferred = self.jobs.get_mut(id).map(|job| &mut job.deferred);
         for (thing, retries) in deferred.map(core::mem::take).unwrap_or_default() {
-            self.enqueue(id, &thing, retries, now);
+            self.enqueue(id, &thing, retries, retries.origin(), now);
         }
     }
 
@@ -260,7 +261,9 @@ impl Model {
         };
         let cancelled = job.ids(id, |execution| is_cancellable(execution, force));
         for execution in cancelled.collect::<Vec<_>>() {
-            self.change(&execution, now, |execution| execution.cancel(force, now));
+            self.change(&execution, now, |execution| {
+                execution.cancel(Canceler::Schedule, force, now);
+            });
         }
     }
 

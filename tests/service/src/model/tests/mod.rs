@@ -5,12 +5,14 @@ mod control;
 mod events;
 mod executions;
 mod groups;
+mod inspect;
 mod notifications;
 mod property;
 mod rules;
 mod schedule;
 mod tags;
 mod templates;
+mod timeline;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
