@@ -53,6 +53,11 @@ impl Clock {
         self.hands().now()
     }
 
+    /// Whether the clock stands until it is advanced.
+    pub fn is_frozen(&self) -> bool {
+        matches!(self.hands(), Hands::Standing { .. })
+    }
+
     /// Steps the clock forward; whether it runs or stands stays as it is.
     pub fn advance(&self, by: Duration) {
         self.set(|hands| match hands {

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
-use crate::api::{Api, Backend};
+use crate::api::{Api, Backend, OwnHosts};
 use crate::artifacts::Artifacts;
 use crate::broker::{Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
@@ -210,6 +210,7 @@ impl Service {
         let (presign, outlet) = (Arc::new(artifacts.clone()), Arc::new(broker.clone()));
         let shared = Shared::new(model, settings.clock, presign, outlet);
 
+        let (stop, stopped) = watch::channel(false);
         let api = Api::new(Backend {
             shared: shared.clone(),
             artifacts: artifacts.clone(),
@@ -218,11 +219,12 @@ impl Service {
             account: settings.account,
             region: settings.region,
             mqtt: addresses.mqtt.clone(),
+            hosts: OwnHosts::new(&settings.host, http.ip()),
+            stopping: stopped.clone(),
         });
         let tls = pki
             .https_server_config()
             .map_err(|source| directory.pki_error(source))?;
-        let (stop, stopped) = watch::channel(false);
         let http = tokio::spawn(http::serve(
             listener,
             tls,

@@ -1,5 +1,5 @@
 //! The HTTP planes: `iot`, `iot-jobs-data` and S3, as boto3 and the AWS CLI speak to them, and
-//! `/_local`, the service's own.
+//! `/_local`, the service's own, with a page for people at `/`.
 //!
 //! All share one port, and the first two share paths as well, so the service name in the SigV4
 //! credential decides which plane a request is for. Signatures are not verified. A device that shows its
@@ -18,6 +18,8 @@
 //! | `POST /_local/clock` `{"advance": SECONDS, "frozen": BOOL}` | steps the clock; stops it or lets it run |
 //! | `GET /_local/faults` | the faults to come, see [`crate::artifacts::Faults`] and [`crate::device::faults::DeviceFaults`] |
 //! | `POST /_local/faults` | replaces them |
+//! | `GET /_local/overview`, `/_local/jobs`, `/_local/jobs/JOB`, `/_local/jobs/JOB/executions`, `/_local/jobs/JOB/things/THING[/NUMBER]`, `/_local/things`, `/_local/things/THING` | what the page at `/` shows; lists take `search`, `status`, `after` and `limit`, see [`crate::model::inspect`] |
+//! | `GET /_local/changes` | server-sent events: a number that grows when something may have changed |
 //! | `GET /_local/knobs` | `strictStatusDetails` and `notifyNextPerNamespace`, see [`crate::model::Knobs`] |
 //! | `POST /_local/knobs` | sets those that it names |
 //! | `POST /_local/reset` | forgets things, jobs, buckets, faults and waiting messages; certificates and clock stay |
@@ -26,8 +28,10 @@ mod control;
 mod data;
 mod error;
 mod extract;
+mod host;
 mod jobs;
 mod local;
+mod page;
 mod scope;
 mod templates;
 
@@ -42,18 +46,20 @@ use axum::http::{Method, Request, Response, Uri};
 use axum::response::IntoResponse as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use tokio::sync::watch;
 
 use crate::artifacts::Artifacts;
 use crate::broker::Broker;
 use crate::model::Model;
 use crate::model::error::ControlError;
-use crate::model::names::Scope;
+use crate::model::names::{Scope, ThingName};
 use crate::model::time::Timestamp;
 use crate::pki::Pki;
 use crate::service::MqttAddress;
 use crate::shared::Shared;
 
 use error::ApiError;
+pub use host::OwnHosts;
 use scope::Plane;
 
 /// What the planes stand on.
@@ -73,6 +79,10 @@ pub struct Backend {
     pub region: String,
     /// Where devices reach the broker.
     pub mqtt: MqttAddress,
+    /// The names under which the page and `/_local` are answered.
+    pub hosts: OwnHosts,
+    /// Becomes true when the service stops, which ends answers that go on and on.
+    pub stopping: watch::Receiver<bool>,
 }
 
 impl Backend {
@@ -92,6 +102,7 @@ pub struct Api {
     control: Router,
     data: Router,
     local: Router,
+    page: Router,
 }
 
 impl Api {
@@ -112,6 +123,7 @@ impl Api {
             ),
             data: plane(data::routes()),
             local: plane(local::routes()),
+            page: plane(page::routes()),
             backend,
         }
     }
@@ -127,15 +139,27 @@ impl Api {
             region,
             account: backend.account.clone(),
         });
+        let is_own = matches!(plane, Plane::Local | Plane::Page);
+        if is_own && !backend.hosts.answer_to(&request) {
+            return ApiError::foreign_host().into_response();
+        }
         match plane {
             Plane::Artifacts => {
                 let now = backend.shared.clock().now();
                 backend.artifacts.answer(request, now).await
             }
             Plane::Control => route(self.control, request).await,
-            Plane::Data => route(self.data, request).await,
+            Plane::Data => {
+                if let Some(thing) = scope::thing_of_jobs(request.uri().path()) {
+                    let thing = ThingName::parse(&thing);
+                    let saw = |thing| backend.shared.with(|model, now| model.saw(&thing, now));
+                    thing.map(saw).unwrap_or_default();
+                }
+                route(self.data, request).await
+            }
             Plane::Foreign => ApiError::foreign_thing().into_response(),
             Plane::Local => route(self.local, request).await,
+            Plane::Page => route(self.page, request).await,
             Plane::Unknown { service } => ApiError::unknown_service(&service).into_response(),
             Plane::Unsigned => ApiError::unsigned().into_response(),
         }
