@@ -2,7 +2,8 @@
 
 import { absolute, clock, distance, words } from "./text.js";
 
-const HANDLERS = ["onclick", "oninput", "onchange", "onsubmit"];
+// What a node does. `redraw` makes it anew as time goes by.
+const HANDLERS = ["onclick", "oninput", "onchange", "onsubmit", "redraw"];
 
 // An element. Attributes that are null or false are left out; `vars` are CSS variables; handlers are functions.
 export function h(name, attributes = {}, ...children) {
@@ -77,6 +78,7 @@ export function tickTimes() {
         const text = distance(Number(node.dataset.at));
         if (node.textContent !== text) node.textContent = text;
     }
+    for (const node of document.querySelectorAll("[data-redrawn]")) morph(node, node.redraw());
     return clock.now();
 }
 

@@ -26,7 +26,7 @@ export async function execution({ params }) {
     const nodes = [
         crumbs(["Jobs", "#/jobs"], [found.jobId, `#/${path("jobs", found.jobId)}`]),
         h("div", { class: "title" },
-            h("h1", { tabindex: "-1" }, h("span", { class: "quiet" }, "on "), found.thingName),
+            h("h1", { tabindex: "-1" }, found.jobId, h("span", { class: "quiet" }, " on "), found.thingName),
             chip(found.status),
             thing === undefined ? h("span", { class: "quiet" }, "thing deleted") : connection(thing)),
         tries(found, name),
@@ -77,7 +77,8 @@ function strip(found) {
     if (worked) parts.push(part(`worked is-${found.status}`, begun, end, `worked ${span(end - begun)}`));
     const marks = found.timeline.map((entry) => h("i", { vars: { "--from": place(Math.min(entry.at, end)) } }));
     const label = `Waited ${span(begun - found.queuedAt)}${worked ? `, worked ${span(end - begun)}` : ""}`;
-    return h("div", { class: "strip", role: "img", "aria-label": label }, parts, h("div", { class: "marks" }, marks));
+    const redraw = () => strip(found);
+    return h("div", { class: "strip", role: "img", "aria-label": label, "data-redrawn": true, redraw }, parts, h("div", { class: "marks" }, marks));
 }
 
 function details(pairs) {
@@ -115,7 +116,7 @@ function item(found, entry, index, before) {
     return h("li", { class: `entry ${kind}`, "data-key": `${index}-${entry.at}-${kind}` },
         gap,
         h("time", { class: "offset", datetime: new Date(entry.at).toISOString(), title: absolute(entry.at) },
-            h("b", {}, `+${span(entry.at - found.queuedAt)}`), h("span", {}, timeOfDay(entry.at))),
+            h("b", {}, entry.at === found.queuedAt ? "0" : `+${span(entry.at - found.queuedAt)}`), h("span", {}, timeOfDay(entry.at))),
         h("div", { class: "what" }, h("h3", {}, title), body));
 }
 

@@ -21,7 +21,7 @@ export const clock = {
 export function span(ms) {
     const whole = Math.max(0, ms);
     if (whole < SECOND) return `${Math.round(whole)} ms`;
-    if (whole < 10 * SECOND) return `${(whole / SECOND).toFixed(1)} s`;
+    if (whole < 10 * SECOND) return `${Number((whole / SECOND).toFixed(1))} s`;
     if (whole < MINUTE) return `${Math.round(whole / SECOND)} s`;
     const pair = (big, bigName, small, smallName) => {
         const bigs = Math.floor(whole / big), smalls = Math.floor((whole % big) / small);
@@ -37,7 +37,7 @@ export function distance(at) {
     const left = at - clock.now();
     if (Math.abs(left) < SECOND) return "now";
     const rounded = Math.abs(left) < 10 * SECOND ? Math.round(left / SECOND) * SECOND : left;
-    const told = span(Math.abs(rounded)).replace(".0 s", " s");
+    const told = span(Math.abs(rounded));
     return left > 0 ? `in ${told}` : `${told} ago`;
 }
 

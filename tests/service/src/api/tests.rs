@@ -1,5 +1,7 @@
 //! The planes over loopback, as clients see them.
 
+mod page;
+
 use core::net::SocketAddr;
 use std::sync::Arc;
 
