@@ -170,14 +170,14 @@ function set(query, name, value, refresh) {
 }
 
 // What narrows a list down. What is asked for stands in the address, so that it can be kept.
-export function filters({ query, refresh, label, statuses }) {
+export function filters({ query, refresh, label, statuses, any = "any status" }) {
     const change = (name) => (event) => {
         const now = new URLSearchParams(location.hash.split("?")[1] ?? "");
         set(now, name, event.currentTarget.value, refresh);
     };
     const status = query.get("status") ?? "";
     const options = ["", ...statuses].map((value) =>
-        h("option", { value, selected: value === status }, value ? words(value) : "any status"));
+        h("option", { value, selected: value === status }, value ? words(value) : any));
     return h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
         h("input", {
             type: "search", name: "search", placeholder: label, "aria-label": label, maxlength: 128,

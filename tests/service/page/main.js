@@ -90,7 +90,7 @@ async function showOnce() {
     let content;
     try {
         const whole = await get("overview");
-        clock.set(whole.now, whole.frozen);
+        clock.set(whole);
         content = await asked.view({ ...asked, whole, refresh: show });
     } catch (error) {
         // What was shown stays, as it is still true until the service says otherwise.
@@ -140,7 +140,8 @@ function tick() {
     const now = tickTimes();
     const ahead = now - Date.now();
     const offset = Math.abs(ahead) < STEPPED ? null : `${span(Math.abs(ahead))} ${ahead > 0 ? "ahead" : "behind"}`;
-    const notes = [clock.frozen ? "stands still" : null, offset].filter((note) => note !== null);
+    const pace = clock.frozen ? "stands still" : clock.scale === 1 ? null : `${clock.scale} times as fast`;
+    const notes = [pace, offset].filter((note) => note !== null);
     morph(page.clock, h("div", { class: "clock", id: "clock", title: "The service’s clock", "data-frozen": clock.frozen },
         h("span", { class: "day" }, dayOf(now)),
         " ",

@@ -16,7 +16,9 @@ export async function overview({ whole }) {
     const nodes = [
         h("h1", { class: "hidden", tabindex: "-1" }, "Overview"),
         tiles(whole),
-        h("div", { class: "columns" }, jobSection(jobs, things, whole), thingSection(things, whole)),
+        whole.things === 0 && jobs.items.length === 0
+            ? h("section", { class: "block", "data-key": "begin" }, h("h2", {}, "How to begin"), noThings(whole))
+            : h("div", { class: "columns" }, jobSection(jobs, things, whole), thingSection(things, whole)),
         address(whole),
     ];
     return { title: null, nodes };
@@ -70,25 +72,36 @@ function thingSection(things, whole) {
 // How to point AWS's tools at this service.
 function environment(whole) {
     return [
-        `export AWS_ENDPOINT_URL=${location.origin} AWS_REGION=${whole.region}`,
+        `export AWS_ENDPOINT_URL=${location.origin}`,
+        `export AWS_REGION=${whole.region}`,
         "export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local",
     ].join("\n");
 }
 
 export function noThings(whole) {
     return h("div", { class: "empty" },
-        h("p", {}, "There is no thing yet. A thing stands for a device; make the first one:"),
-        command(`${environment(whole)}\naws iot create-thing --thing-name gw-1`),
-        h("p", {}, "and give its device a certificate:"),
-        command(`curl -X POST ${location.origin}/_local/things/gw-1/certificate`));
+        h("p", {}, "There is no thing yet. A thing stands for a device. What you make appears here at once."),
+        h("ol", { class: "steps" },
+            step("Point AWS’s tools at this service", environment(whole)),
+            step("Make a thing", "aws iot create-thing --thing-name gw-1"),
+            step("Give its device a certificate", `curl -X POST ${location.origin}/_local/things/gw-1/certificate`),
+            step("Make a job for it", firstJob("gw-1", whole))));
+}
+
+function step(heading, text) {
+    return h("li", {}, h("h3", {}, heading), command(text));
+}
+
+function firstJob(thing, whole) {
+    const arn = `arn:aws:iot:${whole.region}:${whole.account}:thing/${thing}`;
+    return `aws iot create-job --job-id first-job \\\n  --targets ${arn} \\\n  --document '{"operation":"greet"}'`;
 }
 
 export function noJobs(thing, whole) {
     if (!thing) return h("div", { class: "empty" }, h("p", {}, "There is no job yet. A job needs a thing first."));
-    const arn = `arn:aws:iot:${whole.region}:${whole.account}:thing/${thing.thingName}`;
     return h("div", { class: "empty" },
         h("p", {}, "There is no job yet. Make the first one:"),
-        command(`${environment(whole)}\naws iot create-job --job-id first-job \\\n  --targets ${arn} \\\n  --document '{"operation":"greet"}'`));
+        command(`${environment(whole)}\n${firstJob(thing.thingName, whole)}`));
 }
 
 function address(whole) {

@@ -7,13 +7,13 @@ export const clock = {
     base: Date.now(),
     since: performance.now(),
     frozen: false,
-    set(now, frozen) {
-        this.base = now;
-        this.since = performance.now();
-        if (frozen !== undefined) this.frozen = frozen;
+    // Seconds of the service's in one of ours.
+    scale: 1,
+    set({ now, frozen, scale = 1 }) {
+        Object.assign(this, { base: now, since: performance.now(), frozen, scale });
     },
     now() {
-        return this.frozen ? this.base : this.base + (performance.now() - this.since);
+        return this.frozen ? this.base : this.base + this.scale * (performance.now() - this.since);
     },
 };
 

@@ -12,7 +12,10 @@ export async function things({ whole, query, refresh }) {
     const nodes = [h("h1", { tabindex: "-1" }, "Things")];
     if (whole.things === 0) return { title: "Things", nodes: [...nodes, noThings(whole)] };
     nodes.push(
-        filters({ query, refresh, label: "Search things by name", statuses: whole.connected === null ? [] : ["CONNECTED"] }),
+        filters({
+            query, refresh, label: "Search things by name", any: "all things",
+            statuses: whole.connected === null ? [] : ["CONNECTED"],
+        }),
         table(found.items),
         more(found, query, refresh));
     return { title: "Things", nodes };

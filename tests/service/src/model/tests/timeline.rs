@@ -123,19 +123,18 @@ fn a_step_timer_is_told_when_it_is_set_stopped_and_runs_out() {
     model.advance(at(20 + MINUTE));
 
     let detail = inspect(&model, "J");
-    let steps = detail
-        .timeline
-        .iter()
-        .filter_map(|entry| match &entry.what {
-            What::Reported { report, .. } => report.as_ref().map(|report| report.step),
-            _ => None,
-        });
+    let mut steps = Vec::new();
+    for entry in &detail.timeline {
+        if let What::Reported { report, .. } = &entry.what {
+            steps.extend(report.as_ref().map(|report| report.step));
+        }
+    }
     let expected = [
         StepChange::Set(at(5 * MINUTE)),
         StepChange::Stopped,
         StepChange::Set(at(20 + MINUTE)),
     ];
-    assert_eq!(steps.collect::<Vec<_>>(), expected);
+    assert_eq!(steps, expected);
     assert_eq!(told(&detail).last().unwrap(), "80 timed out by Step");
 }
 
