@@ -1,7 +1,11 @@
 //! What is remembered of an execution.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::inspect::{ExecutionDetail, Waits};
+use crate::model::status::ExecutionStatus;
 use crate::model::timeline::{StepChange, Timer, What};
 
 const MINUTE: u64 = 60;
@@ -218,4 +222,56 @@ fn a_presigned_url_in_a_detail_is_told_without_its_query() {
     let expected = "1 QUEUED→IN_PROGRESS from=https://h/b/k?<redacted>";
     assert_eq!(told(&detail).last().unwrap(), expected);
     assert_eq!(detail.status_details["from"], "https://h/b/k?<redacted>");
+}
+
+/// Where the entries say that the execution stands.
+fn status_told(detail: &ExecutionDetail) -> Option<ExecutionStatus> {
+    let mut status = None;
+    for entry in &detail.timeline {
+        match &entry.what {
+            What::Canceled { .. } => status = Some(ExecutionStatus::Canceled),
+            What::Queued(_) => status = Some(ExecutionStatus::Queued),
+            What::Removed => status = Some(ExecutionStatus::Removed),
+            What::Reported { from, to, .. } => {
+                assert_eq!(status, Some(*from));
+                status = Some(*to);
+            }
+            What::TimedOut(_) => status = Some(ExecutionStatus::TimedOut),
+            What::Notified | What::Refused(_) => {}
+        }
+    }
+    status
+}
+
+proptest! {
+    #[test]
+    fn a_timeline_ends_where_its_execution_stands(
+        steps in vec((0..6_usize, -1..3_i64, 0..90_u64), 1..150),
+    ) {
+        let mut model = model();
+        let retry = json!({"jobExecutionsRetryConfig": {
+            "criteriaList": [{"failureType": "FAILED", "numberOfRetries": 3}]
+        }});
+        create(&mut model, "J", retry, at(0));
+        let mut now = 0;
+        for (step, minutes, pause) in steps {
+            now += pause;
+            model.advance(at(now));
+            let timer = (minutes != 0).then_some(minutes);
+            let status = ["IN_PROGRESS", "IN_PROGRESS", "IN_PROGRESS", "FAILED", "QUEUED"].get(step);
+            match status {
+                Some(status) => {
+                    let body = json!({"status": status, "stepTimeoutInMinutes": timer});
+                    // Refused or not, it is told.
+                    let _ = update(&mut model, "J", body, at(now));
+                }
+                None => drop(start_next(&mut model, json!({}), at(now))),
+            }
+            for number in inspect(&model, "J").numbers {
+                let detail = numbered(&model, "J", number);
+                prop_assert_eq!(status_told(&detail), Some(detail.status));
+                prop_assert!(detail.timeline.is_sorted_by_key(|entry| entry.at));
+            }
+        }
+    }
 }
