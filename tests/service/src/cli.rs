@@ -50,8 +50,12 @@ Port 0 takes any free port.
 
 The service's own paths:
 
+  GET  /                                a page for people: things, jobs and executions, live
   GET  /_local/health                   {\"status\": \"ok\"}
   GET  /_local/status                   things, jobs, connections and the clock
+  GET  /_local/overview, /_local/jobs, /_local/things
+                                        what the page shows, as JSON
+  GET  /_local/changes                  server-sent events: something may have changed
   GET  /_local/ca.pem                   the authority that devices must trust
   POST /_local/things/THING/certificate a certificate and key for a thing
   GET  /_local/clock                    {\"now\": SECONDS}

@@ -2,6 +2,7 @@
 
 mod admin;
 mod hostile;
+mod page;
 
 use core::net::SocketAddr;
 use std::sync::Arc;

@@ -214,6 +214,13 @@ impl Hub {
             .is_some_and(|session| session.connection().is_some())
     }
 
+    /// How many connections came and went so far, together.
+    pub(super) fn traffic(&self) -> u64 {
+        let present = u64::try_from(self.connections.len()).unwrap_or_default();
+        let gone = self.last_connection.saturating_sub(present);
+        self.last_connection + gone
+    }
+
     /// The connections that are not about to close.
     pub(super) fn list(&self) -> Vec<LiveConnection> {
         self.connections
