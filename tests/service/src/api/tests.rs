@@ -1,6 +1,7 @@
 //! The planes over loopback, as clients see them.
 
 mod admin;
+mod faults;
 
 use core::net::SocketAddr;
 use std::sync::Arc;
