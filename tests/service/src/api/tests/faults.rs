@@ -144,6 +144,21 @@ async fn what_befell_is_told_and_the_seed_with_it() {
 }
 
 #[tokio::test]
+async fn the_reference_names_every_member() {
+    let reference = include_str!("../../../../../docs/local-service-admin.md");
+    let client = Client::new().await;
+    let planned = client.local("GET /_local/faults", json!({})).await.ok();
+    let clock = client.local("GET /_local/clock", json!({})).await.ok();
+    let members = [planned, clock].into_iter().flat_map(|answer| {
+        let members = answer.as_object().unwrap().keys().cloned();
+        members.collect::<Vec<_>>()
+    });
+    for member in members {
+        assert!(reference.contains(&member), "{member}");
+    }
+}
+
+#[tokio::test]
 async fn connections_of_an_outside_broker_are_not_the_services_to_end() {
     let (settings, _files) = attached();
     let client = Client::start(settings).await;
