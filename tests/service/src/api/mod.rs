@@ -8,21 +8,26 @@
 //!
 //! # `/_local`
 //!
+//! What operators and tests ask of the service itself; most of it is the admin API, which is off unless
+//! [`Backend::admin`] is set. `docs/local-service-admin.md` is its reference, and `--help-admin` prints it.
+//!
 //! | request | answer |
 //! |---|---|
 //! | `GET /_local/health` | `{"status": "ok"}` |
 //! | `GET /_local/status` | `version`, `now`, the numbers of `things` and `jobs`, and the devices' `connections` |
 //! | `GET /_local/ca.pem` | the certificate authority that devices must trust |
 //! | `POST /_local/things/THING/certificate` | `certificatePem`, `privateKey`, `caPem`, `endpoint`, `port` |
-//! | `GET /_local/clock` | `{"now": SECONDS}` |
-//! | `POST /_local/clock` `{"advance": SECONDS, "frozen": BOOL}` | steps the clock; stops it or lets it run |
-//! | `GET /_local/faults` | the faults to come, see [`crate::artifacts::Faults`] and [`crate::device::faults::DeviceFaults`] |
-//! | `POST /_local/faults` | replaces them |
 //! | `GET /_local/overview`, `/_local/jobs`, `/_local/jobs/JOB`, `/_local/jobs/JOB/executions`, `/_local/jobs/JOB/things/THING[/NUMBER]`, `/_local/things`, `/_local/things/THING` | what the page at `/` shows; lists take `search`, `status`, `after` and `limit`, see [`crate::model::inspect`] |
 //! | `GET /_local/changes` | server-sent events: a number that grows when something may have changed |
-//! | `GET /_local/knobs` | `strictStatusDetails` and `notifyNextPerNamespace`, see [`crate::model::Knobs`] |
-//! | `POST /_local/knobs` | sets those that it names |
-//! | `POST /_local/reset` | forgets things, jobs, buckets, faults and waiting messages; certificates and clock stay |
+//! | `GET /_local/clock` | admin: `now`, `frozen` and `scale`, see [`crate::clock::Reading`] |
+//! | `POST /_local/clock` `{"advance": SECONDS, "frozen": BOOL, "scale": N}` | admin: steps, stops, starts and scales the clock |
+//! | `GET /_local/faults` | admin: the faults to come, see [`crate::faults`] |
+//! | `POST /_local/faults` | admin: replaces them |
+//! | `GET /_local/faults/log` | admin: the faults that befell |
+//! | `POST /_local/connections/close` `{"thing": NAME}` | admin: ends the connections of a thing, or all |
+//! | `GET /_local/knobs` | admin: `strictStatusDetails` and `notifyNextPerNamespace`, see [`crate::model::Knobs`] |
+//! | `POST /_local/knobs` | admin: sets those that it names |
+//! | `POST /_local/reset` | admin: forgets things, jobs, buckets, faults, waiting and late messages; certificates and clock stay |
 
 mod control;
 mod data;

@@ -1,6 +1,7 @@
 //! The planes over loopback, as clients see them.
 
 mod admin;
+mod faults;
 mod hostile;
 mod page;
 

@@ -615,6 +615,28 @@ mod tests {
     }
 
     #[test]
+    fn the_connections_of_one_thing_close_once() {
+        let now = Instant::now();
+        let mut hub = Hub::default();
+        let first = admit(&mut hub, now, "first", Version::V3, HOUR);
+        let second = admit(&mut hub, now, "second", Version::V5, HOUR);
+        let mut admission = admission("other", Version::V3, HOUR);
+        admission.client.thing = "valve".into();
+        let other = hub.admit(now, admission).unwrap();
+
+        assert_eq!(hub.close_thing("pump", Close::Administrative), 2);
+        assert_eq!(hub.close_thing("pump", Close::Administrative), 0);
+
+        for (admitted, closing) in [
+            (first, Some(Close::Administrative)),
+            (second, Some(Close::Administrative)),
+            (other, None),
+        ] {
+            assert_eq!(hub.closing(&admitted.connection), closing);
+        }
+    }
+
+    #[test]
     fn a_shared_subscription_is_refused() {
         let now = Instant::now();
         let mut hub = Hub::default();
