@@ -20,7 +20,7 @@
 //! | `POST /_local/faults` | replaces them |
 //! | `GET /_local/knobs` | `strictStatusDetails` and `notifyNextPerNamespace`, see [`crate::model::Knobs`] |
 //! | `POST /_local/knobs` | sets those that it names |
-//! | `POST /_local/reset` | forgets things, jobs, buckets, faults and waiting messages; certificates and clock stay |
+//! | `POST /_local/reset` | forgets things, jobs, buckets, faults and waiting messages; certificates and clock stay; what `--data` kept is gone as well |
 
 mod control;
 mod data;
