@@ -2,7 +2,9 @@
 
 use core::net::{Ipv4Addr, SocketAddr};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::fs::{self, Permissions};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -23,6 +25,8 @@ use tempfile::TempDir;
 const KILLS: u32 = 5;
 /// How many operators create jobs meanwhile.
 const OPERATORS: u32 = 3;
+/// The length of the longest file on a small disk, in units of `ulimit -f`: 512 bytes in a POSIX shell, 1024 in some.
+const SMALL_DISK: u32 = 6000;
 /// Where the state is, below the directory of the service.
 const DATA: &str = "data";
 
@@ -38,12 +42,12 @@ struct Kept {
 
 impl Kept {
     fn start() -> Result<Self, KitError> {
-        Self::start_with(Vec::new())
+        Self::start_with(Binaries::for_tests()?, Vec::new())
     }
 
-    fn start_with(arguments: Vec<String>) -> Result<Self, KitError> {
+    fn start_with(binaries: &Binaries, arguments: Vec<String>) -> Result<Self, KitError> {
         let (directory, http, mqtt) = (scratch()?, free_port()?, free_port()?);
-        let service = power_on(directory.path(), http, mqtt, &arguments)?;
+        let service = power_on(binaries, directory.path(), http, mqtt, &arguments)?;
         Ok(Self {
             directory,
             http,
@@ -56,8 +60,8 @@ impl Kept {
     /// kill -9, and another start.
     fn restart(&mut self) -> Result<(), KitError> {
         self.service.process().kill();
-        let directory = self.directory.path();
-        self.service = power_on(directory, self.http, self.mqtt, &self.arguments)?;
+        let (binaries, directory) = (Binaries::for_tests()?, self.directory.path());
+        self.service = power_on(binaries, directory, self.http, self.mqtt, &self.arguments)?;
         Ok(())
     }
 
@@ -71,6 +75,7 @@ impl Kept {
 }
 
 fn power_on(
+    binaries: &Binaries,
     directory: &Path,
     http: SocketAddr,
     mqtt: SocketAddr,
@@ -89,7 +94,7 @@ fn power_on(
         arguments,
         directory: Some(directory.to_owned()),
     };
-    Service::start(Binaries::for_tests()?, options)
+    Service::start(binaries, options)
 }
 
 fn free_port() -> Result<SocketAddr, KitError> {
@@ -108,6 +113,25 @@ fn job(id: &str) -> NewJob<'_> {
         namespace: None,
         document: json!({"operation": "none"}),
     }
+}
+
+/// The service where no file becomes longer than some megabytes, as on a disk that is full.
+fn on_a_small_disk(directory: &Path) -> Result<Binaries, KitError> {
+    let binaries = Binaries::for_tests()?;
+    let script = directory.join("small-disk");
+    let local = binaries.local.display();
+    let text = format!("#!/bin/sh\ntrap '' XFSZ\nulimit -f {SMALL_DISK}\nexec {local} \"$@\"\n");
+    let written = fs::write(&script, text);
+    let executable = Permissions::from_mode(0o700);
+    let written = written.and_then(|()| fs::set_permissions(&script, executable));
+    written.map_err(|source| KitError::File {
+        path: script.clone(),
+        source,
+    })?;
+    Ok(Binaries {
+        local: script,
+        ..binaries.clone()
+    })
 }
 
 /// Starts another service on `data`, which is expected to end by itself: its exit code and its log.
@@ -246,7 +270,7 @@ fn an_agent_carries_on_over_a_kill_of_the_service_in_its_download() {
     );
     let log = device.log().unwrap();
     assert!(log.contains("refetched=0"), "{log}");
-    let mut slot = std::fs::read(device.path("slot-b.img")).unwrap();
+    let mut slot = fs::read(device.path("slot-b.img")).unwrap();
     slot.truncate(image.bytes.len());
     assert!(slot == image.bytes);
 }
@@ -258,10 +282,10 @@ fn an_agent_carries_on_over_a_kill_of_the_service_in_its_download() {
 fn a_notification_lost_with_the_service_comes_after_its_restart_on_an_outside_broker() {
     let broker_directory = scratch().unwrap();
     let broker = Mosquitto::start(broker_directory.path(), THING).unwrap();
-    let mut kept = Kept::start_with(broker.service_arguments()).unwrap();
+    let binaries = Binaries::for_tests().unwrap();
+    let mut kept = Kept::start_with(binaries, broker.service_arguments()).unwrap();
     let mut options = DeviceOptions::new(THING);
     options.port = Some(broker.port());
-    let binaries = Binaries::for_tests().unwrap();
     let mut device = Device::new(binaries, &kept.service, options).unwrap();
     let credentials = ["thing.pem", "thing.key", "ca.pem"].map(|name| broker.path(name));
     let [certificate, key, root] = &credentials;
@@ -287,6 +311,47 @@ fn a_notification_lost_with_the_service_comes_after_its_restart_on_an_outside_br
 }
 
 #[test]
+fn a_full_disk_refuses_what_it_cannot_keep_and_ends_the_service() {
+    let directory = scratch().unwrap();
+    let binaries = on_a_small_disk(directory.path()).unwrap();
+    let mut kept = Kept::start_with(&binaries, Vec::new()).unwrap();
+    let aws = kept.aws();
+    let mut acknowledged = Vec::new();
+    let refused = loop {
+        let id = format!("job-{}", acknowledged.len());
+        let large = NewJob {
+            document: json!("x".repeat(30_000)),
+            ..job(&id)
+        };
+        match aws.create_job(&large) {
+            Ok(()) => acknowledged.push(id),
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(
+        (refused.status, refused.code.as_str()),
+        (500, "InternalFailureException")
+    );
+    let process = kept.service.process();
+    process
+        .wait_line("help: see that the disk is not full", WITHIN)
+        .unwrap();
+    let status = wait_for(WITHIN, || process.exited()).unwrap();
+    assert_eq!(status.code(), Some(74));
+
+    kept.restart().unwrap();
+
+    assert!(!acknowledged.is_empty());
+    for id in acknowledged {
+        assert_eq!(
+            aws.execution(THING, &id).unwrap().status(),
+            "QUEUED",
+            "{id}"
+        );
+    }
+}
+
+#[test]
 fn a_reset_is_not_undone_by_a_kill() {
     let mut kept = Kept::start().unwrap();
     let aws = kept.aws();
@@ -300,7 +365,7 @@ fn a_reset_is_not_undone_by_a_kill() {
     let status = aws.call("iot", "GET", "/_local/status", None).unwrap();
     assert_eq!((&status["things"], &status["jobs"]), (&json!(0), &json!(0)));
     let objects = kept.data().join("objects");
-    assert_eq!(std::fs::read_dir(objects).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(objects).unwrap().count(), 0);
 }
 
 #[test]
