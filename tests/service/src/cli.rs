@@ -29,7 +29,9 @@ Usage: iot-jobs-local [OPTIONS]
   --broker-user NAME, --broker-password-file FILE
                      the login of the service, besides a certificate or instead of one
   --host NAME        the name by which devices reach the service [localhost]
-  --data DIR         keep the certificate authority in DIR [a temporary directory]
+  --data DIR         keep everything in DIR, so that a restart or a power cut loses nothing that was
+                     answered: things, jobs, executions and their timers, objects, the clock, the
+                     certificate authority; faults and knobs are not kept [nothing is kept]
   --ready-file FILE  write the addresses to FILE once everything listens
   --region REGION    the region of requests that name none [eu-west-1]
   --account ID       the account in every ARN [123456789012]

@@ -27,7 +27,7 @@
 //! | `POST /_local/connections/close` `{"thing": NAME}` | admin: ends the connections of a thing, or all |
 //! | `GET /_local/knobs` | admin: `strictStatusDetails` and `notifyNextPerNamespace`, see [`crate::model::Knobs`] |
 //! | `POST /_local/knobs` | admin: sets those that it names |
-//! | `POST /_local/reset` | admin: forgets things, jobs, buckets, faults, waiting and late messages; certificates and clock stay |
+//! | `POST /_local/reset` | admin: forgets things, jobs, buckets, faults, waiting and late messages, on disk too; certificates and clock stay |
 
 mod control;
 mod data;
