@@ -28,6 +28,9 @@ const INVALID_TOPIC: &str = "InvalidTopic";
 
 /// The way to the devices.
 pub trait Outlet: Send + Sync {
+    /// Whether a message on `topic` could reach anybody, now or later.
+    fn is_heard(&self, topic: &str) -> bool;
+
     /// Publishes to every subscriber of `topic`.
     fn publish(&self, topic: &str, payload: Bytes);
 
@@ -36,6 +39,10 @@ pub trait Outlet: Send + Sync {
 }
 
 impl Outlet for Broker {
+    fn is_heard(&self, topic: &str) -> bool {
+        Self::is_heard(self, topic)
+    }
+
     fn publish(&self, topic: &str, payload: Bytes) {
         Self::publish(self, topic, payload);
     }
@@ -111,29 +118,33 @@ pub(crate) fn tell(
 }
 
 fn tell_once(outlet: &dyn Outlet, presign: &dyn Presign, effect: &Effect, now: Timestamp) {
+    // What nobody hears is not even written: most of a large fleet may be away.
+    let publish = |topic: String, payload: &dyn Fn() -> Bytes| {
+        if outlet.is_heard(&topic) {
+            outlet.publish(&topic, payload());
+        }
+    };
     match effect {
-        Effect::Event(event) => outlet.publish(&topic::event(event), message::event(event)),
+        Effect::Event(event) => publish(topic::event(event), &|| message::event(event)),
         Effect::Notify {
             thing,
             namespace,
             job,
             pending,
         } => {
-            let payload = message::notify(pending, now);
+            let payload = || message::notify(pending, now);
             if let Some(namespace) = namespace {
-                let literal = topic::notify_of_job(thing, job, namespace);
-                outlet.publish(&literal, payload.clone());
+                publish(topic::notify_of_job(thing, job, namespace), &payload);
             }
-            outlet.publish(&topic::notify(thing, namespace.as_ref()), payload);
+            publish(topic::notify(thing, namespace.as_ref()), &payload);
         }
         Effect::NotifyNext {
             thing,
             namespace,
             next,
-        } => {
-            let payload = message::notify_next(next.as_deref(), presign, now);
-            outlet.publish(&topic::notify_next(thing, namespace.as_ref()), payload);
-        }
+        } => publish(topic::notify_next(thing, namespace.as_ref()), &|| {
+            message::notify_next(next.as_deref(), presign, now)
+        }),
     }
 }
 

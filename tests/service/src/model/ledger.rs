@@ -108,8 +108,8 @@ impl Model {
             .is_some_and(|execution| execution.status.is_pending());
         let is_pending = status.is_some_and(ExecutionStatus::is_pending);
         let queue = self.queues.entry(id.thing.clone()).or_default();
-        set_membership(&mut queue.all, id, status.is_some());
-        set_membership(&mut queue.pending, id, is_pending);
+        set_membership(&mut queue.all, id, old.is_some(), status.is_some());
+        set_membership(&mut queue.pending, id, was_pending, is_pending);
 
         if was_pending != is_pending && !hidden {
             self.effects.push(Effect::Notify {
@@ -350,11 +350,11 @@ impl Job {
     }
 }
 
-fn set_membership(set: &mut BTreeSet<Numbered>, id: &ExecutionId, member: bool) {
-    let numbered = (id.job.clone(), id.number);
-    if member {
-        set.insert(numbered);
-    } else {
-        set.remove(&numbered);
+fn set_membership(set: &mut BTreeSet<Numbered>, id: &ExecutionId, was: bool, is: bool) {
+    let numbered = || (id.job.clone(), id.number);
+    match (was, is) {
+        (false, true) => drop(set.insert(numbered())),
+        (true, false) => drop(set.remove(&numbered())),
+        (false, false) | (true, true) => {}
     }
 }
