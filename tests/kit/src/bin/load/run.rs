@@ -26,8 +26,6 @@ const THINGS_PER_MINUTE: usize = 1000;
 const MINUTE_SECS: u64 = 60;
 /// Longer than any clock is stepped while a device works.
 const TIMEOUT_MINUTES: u64 = 10_080;
-/// How many devices connect at the same time.
-const CONNECTING: usize = 64;
 const TICK: Duration = Duration::from_secs(1);
 /// A real minute passes between two batches; nothing else takes so long.
 const STALLED_AFTER_TICKS: u32 = 120;
@@ -99,7 +97,7 @@ impl<'a> Run<'a> {
             job: JOB.to_owned(),
             document: document.clone(),
             progress: Progress::default(),
-            connecting: Semaphore::new(CONNECTING),
+            connecting: Semaphore::new(self.options.connecting),
             ended,
         });
 
