@@ -140,7 +140,12 @@ fn load(options: &Options) -> Result<Outcome, RunError> {
     {
         report::say(&format!("the service's last lines\n{}", service.tail()));
     }
-    outcome
+    let ended = service.terminate()?;
+    let mut outcome = outcome?;
+    if !ended.success() {
+        outcome.blame(format!("the service ended with {ended}"));
+    }
+    Ok(outcome)
 }
 
 fn measure(options: &Options, service: &Service) -> Result<Outcome, RunError> {
