@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,6 +15,8 @@ use crate::{Aws, Binaries, KitError, at, wait_for};
 
 /// How long the service may take to start.
 const START_WITHIN: Duration = Duration::from_secs(20);
+/// How long it may take to end.
+const END_WITHIN: Duration = Duration::from_secs(20);
 
 /// How to start the service.
 #[derive(Debug, Clone, Default)]
@@ -175,6 +177,11 @@ impl Service {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn terminate(mut self) -> Result<ExitStatus, KitError> {
+        self.process.terminate(END_WITHIN)
     }
 
     /// The last lines of its log.

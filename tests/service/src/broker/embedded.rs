@@ -12,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -30,6 +30,10 @@ pub(crate) const CONNECTION_LIMIT: usize = 16 * 1024;
 
 /// The most requests that wait for the service, of all connections together.
 const REQUEST_LIMIT: usize = 64;
+
+/// The most handshakes at one time. When a whole fleet comes back at once, all of them together would take longer
+/// than each may.
+pub(super) const HANDSHAKE_LIMIT: usize = 128;
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
@@ -57,6 +61,7 @@ impl Embedded {
         let (requests, receiver) = mpsc::channel(REQUEST_LIMIT);
         let (alive, ended) = watch::channel(());
         let service = Service {
+            handshakes: Arc::new(Semaphore::new(HANDSHAKE_LIMIT)),
             hub: hub.clone(),
             requests,
             tls: tls.into(),
@@ -72,9 +77,16 @@ impl Embedded {
     }
 }
 
+/// The two directions of a connection.
+type Stream = (
+    ReadHalf<TlsStream<TcpStream>>,
+    WriteHalf<TlsStream<TcpStream>>,
+);
+
 /// What every connection needs.
 #[derive(Clone)]
 struct Service {
+    handshakes: Arc<Semaphore>,
     hub: SharedHub,
     requests: mpsc::Sender<Request>,
     tls: TlsAcceptor,
@@ -127,10 +139,8 @@ async fn accept_one(
 
 impl Service {
     async fn serve(self, stream: TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let stream = timeout_at(now() + HANDSHAKE_WITHIN, self.tls.accept(stream)).await??;
-        let thing = identity(&stream)
-            .ok_or_else(|| io::Error::other("the client certificate does not name a thing"))?;
+        // Apart, as the handshake's state is larger than the connection's, and ends before it.
+        let (stream, thing) = Box::pin(self.shake_hands(stream)).await?;
 
         let mut peer = Peer::new(now(), self.hub.clone(), thing);
         let outcome = self.exchange(stream, &mut peer).await;
@@ -141,8 +151,20 @@ impl Service {
         outcome
     }
 
-    async fn exchange(&self, stream: TlsStream<TcpStream>, peer: &mut Peer) -> io::Result<()> {
-        let (mut reader, mut writer) = tokio::io::split(stream);
+    /// Lets a client in that proves to be a thing. Who says nothing keeps nobody else waiting.
+    async fn shake_hands(&self, stream: TcpStream) -> io::Result<(Stream, String)> {
+        stream.set_nodelay(true)?;
+        timeout_at(now() + HANDSHAKE_WITHIN, stream.readable()).await??;
+        let turn = self.handshakes.acquire().await;
+        let _turn = turn.map_err(io::Error::other)?;
+        let stream = timeout_at(now() + HANDSHAKE_WITHIN, self.tls.accept(stream)).await??;
+        let thing = identity(&stream)
+            .ok_or_else(|| io::Error::other("the client certificate does not name a thing"))?;
+        Ok((tokio::io::split(stream), thing))
+    }
+
+    async fn exchange(&self, stream: Stream, peer: &mut Peer) -> io::Result<()> {
+        let (mut reader, mut writer) = stream;
         let mut is_flushed = true;
         while !peer.is_closing() {
             let wake = peer.wake();

@@ -270,6 +270,15 @@ impl Hub {
         client.is_some_and(|client| self.sessions.unsubscribe(&client, &filter))
     }
 
+    /// Whether a session wants messages on `topic`.
+    pub(super) fn is_heard(&mut self, topic: &str) -> bool {
+        let mut is_heard = false;
+        self.sessions.for_each_listener(topic, |_, session| {
+            is_heard |= session.wants(topic, None).is_some();
+        });
+        is_heard
+    }
+
     /// Delivers a message to every session that wants it.
     pub(super) fn publish(
         &mut self,
@@ -634,6 +643,22 @@ mod tests {
         ] {
             assert_eq!(hub.closing(&admitted.connection), closing);
         }
+    }
+
+    #[test]
+    fn a_topic_is_heard_while_a_session_wants_it() {
+        let now = Instant::now();
+        let mut hub = Hub::default();
+        assert!(!hub.is_heard(NOTIFY));
+        let client = admit(&mut hub, now, "pump", Version::V3, HOUR);
+        assert!(!hub.is_heard(NOTIFY));
+
+        subscribe(&mut hub, &client.connection, NOTIFY);
+
+        assert!(hub.is_heard(NOTIFY));
+        assert!(!hub.is_heard("$aws/things/pump/jobs/notify-next"));
+        hub.leave(now, &client.connection);
+        assert!(hub.is_heard(NOTIFY), "the session waits for its client");
     }
 
     #[test]

@@ -133,6 +133,15 @@ impl Broker {
         }
     }
 
+    /// Whether a message on `topic` could reach anybody, now or later. An outside broker does not tell.
+    #[must_use]
+    pub fn is_heard(&self, topic: &str) -> bool {
+        match &self.0 {
+            Kind::Embedded(embedded) => embedded.hub.lock().is_heard(topic),
+            Kind::Outside(_) => true,
+        }
+    }
+
     /// Publishes to every subscriber of `topic` (QoS 1 to a QoS 1 subscription).
     ///
     /// What exceeds the payload limit of AWS IoT is discarded.

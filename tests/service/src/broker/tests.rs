@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::codec::{PAYLOAD_LIMIT, Version};
+use super::embedded::HANDSHAKE_LIMIT;
 use super::testing::{Hello, TestClient, told};
 use super::*;
 use crate::pki::{MQTT_ALPN, Pki, ThingCertificate};
@@ -69,6 +70,39 @@ async fn one_client_too_many_waits_until_another_has_gone() {
     }
     drop(first);
     second.await;
+}
+
+#[tokio::test]
+async fn clients_that_say_nothing_keep_nobody_waiting() {
+    let service = Service::start().await;
+    let mut silent = Vec::new();
+    for _ in 0..=HANDSHAKE_LIMIT {
+        let stream = TcpStream::connect(service.broker.address().unwrap()).await;
+        silent.push(stream.unwrap());
+    }
+    service.raw("pump", Version::V3, Hello::named("pump")).await;
+}
+
+#[tokio::test]
+async fn a_fleet_that_comes_at_once_is_let_in_one_after_the_other() {
+    const CLIENTS: usize = 2 * HANDSHAKE_LIMIT;
+    let service = Service::start().await;
+    let config = service.client_config(Some(&service.certificate("pump")));
+    let mut waiting = Vec::new();
+    for _ in 0..CLIENTS {
+        waiting.push(Box::pin(service.open(&config, None)));
+    }
+    // All of them have begun before the first one goes on.
+    for client in &mut waiting {
+        tokio::select! {
+            biased;
+            opened = client.as_mut() => panic!("opened too early: {opened:?}"),
+            () = core::future::ready(()) => {}
+        }
+    }
+    for client in waiting {
+        client.await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -43,6 +43,9 @@ const INVALID_TOPIC: &str = "InvalidTopic";
 
 /// The way to the devices.
 pub trait Outlet: Send + Sync {
+    /// Whether a message on `topic` could reach anybody, now or later.
+    fn is_heard(&self, topic: &str) -> bool;
+
     /// Publishes to every subscriber of `topic`.
     fn publish(&self, topic: &str, payload: Bytes);
 
@@ -57,6 +60,10 @@ pub trait Outlet: Send + Sync {
 }
 
 impl Outlet for Broker {
+    fn is_heard(&self, topic: &str) -> bool {
+        Self::is_heard(self, topic)
+    }
+
     fn publish(&self, topic: &str, payload: Bytes) {
         Self::publish(self, topic, payload);
     }
@@ -168,13 +175,19 @@ pub(crate) fn tell(
             }
         }
     }
-    let publish = |topic, payload| {
+    let hold = fault.hold();
+    let publish = |topic: String, payload: &dyn Fn() -> Bytes| {
+        // What nobody hears is not even written: most of a large fleet may be away. By the time that
+        // something held goes out, somebody may hear it.
+        if hold.is_none() && !post.outlet().is_heard(&topic) {
+            return;
+        }
         let message = Message {
             to: None,
             topic,
-            payload,
+            payload: payload(),
         };
-        post.send(message, fault.hold(), now);
+        post.send(message, hold, now);
     };
     for _ in 0..fault.copies() {
         tell_once(&publish, presign, effect, now);
@@ -182,34 +195,32 @@ pub(crate) fn tell(
 }
 
 fn tell_once(
-    publish: &dyn Fn(String, Bytes),
+    publish: &dyn Fn(String, &dyn Fn() -> Bytes),
     presign: &dyn Presign,
     effect: &Effect,
     now: Timestamp,
 ) {
     match effect {
-        Effect::Event(event) => publish(topic::event(event), message::event(event)),
+        Effect::Event(event) => publish(topic::event(event), &|| message::event(event)),
         Effect::Notify {
             thing,
             namespace,
             job,
             pending,
         } => {
-            let payload = message::notify(pending, now);
+            let payload = || message::notify(pending, now);
             if let Some(namespace) = namespace {
-                let literal = topic::notify_of_job(thing, job, namespace);
-                publish(literal, payload.clone());
+                publish(topic::notify_of_job(thing, job, namespace), &payload);
             }
-            publish(topic::notify(thing, namespace.as_ref()), payload);
+            publish(topic::notify(thing, namespace.as_ref()), &payload);
         }
         Effect::NotifyNext {
             thing,
             namespace,
             next,
-        } => {
-            let payload = message::notify_next(next.as_deref(), presign, now);
-            publish(topic::notify_next(thing, namespace.as_ref()), payload);
-        }
+        } => publish(topic::notify_next(thing, namespace.as_ref()), &|| {
+            message::notify_next(next.as_deref(), presign, now)
+        }),
     }
 }
 

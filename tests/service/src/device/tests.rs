@@ -50,6 +50,10 @@ impl Recorder {
 }
 
 impl Outlet for Recorder {
+    fn is_heard(&self, _: &str) -> bool {
+        true
+    }
+
     fn publish(&self, topic: &str, payload: Bytes) {
         self.record(None, topic, &payload);
     }
@@ -86,6 +90,31 @@ impl Presign for Counting {
     }
 }
 
+/// No device listens.
+struct Nobody;
+
+impl Outlet for Nobody {
+    fn is_heard(&self, _: &str) -> bool {
+        false
+    }
+
+    fn publish(&self, topic: &str, _: Bytes) {
+        panic!("nobody hears {topic}");
+    }
+
+    fn reply(&self, _: Option<&ConnectionId>, topic: &str, _: Bytes) {
+        panic!("nobody asked for {topic}");
+    }
+
+    fn disconnect(&self, connection: &ConnectionId) {
+        panic!("nobody is connected as {connection:?}");
+    }
+
+    fn disconnect_thing(&self, thing: &str) {
+        panic!("{thing} is not connected");
+    }
+}
+
 struct Bench {
     shared: Shared,
     sent: Arc<Recorder>,
@@ -94,12 +123,19 @@ struct Bench {
 impl Bench {
     fn at(secs: u64) -> Self {
         let sent = Arc::new(Recorder::default());
-        let shared = Shared::new(
-            Model::new(Knobs::default()),
-            Clock::frozen(Timestamp::from_secs(secs)),
-            Arc::new(Counting::default()),
-            Arc::clone(&sent) as Arc<dyn Outlet>,
-        );
+        let outlet = Arc::clone(&sent) as Arc<dyn Outlet>;
+        Self::with(secs, sent, outlet, Arc::new(Counting::default()))
+    }
+
+    fn with(
+        secs: u64,
+        sent: Arc<Recorder>,
+        outlet: Arc<dyn Outlet>,
+        presign: Arc<Counting>,
+    ) -> Self {
+        let clock = Clock::frozen(Timestamp::from_secs(secs));
+        let model = Model::new(Knobs::default());
+        let shared = Shared::new(model, clock, presign, outlet);
         let thing = CreateThing {
             thing_name: "gw-1".to_owned(),
             ..CreateThing::default()
@@ -182,6 +218,18 @@ fn scope() -> Scope {
         region: "eu-west-1".to_owned(),
         account: "123456789012".to_owned(),
     }
+}
+
+#[test]
+fn what_nobody_hears_is_not_made() {
+    let presign = Arc::new(Counting::default());
+    let bench = Bench::with(NOON, Arc::default(), Arc::new(Nobody), Arc::clone(&presign));
+    bench.create(&json!({
+        "jobId": "j",
+        "document": r#"{"url":"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/b/k}"}"#,
+        "presignedUrlConfig": {"roleArn": "arn:aws:iam::123456789012:role/r"},
+    }));
+    assert_eq!(presign.0.load(Ordering::Relaxed), 0);
 }
 
 #[test]

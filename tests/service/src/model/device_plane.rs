@@ -156,11 +156,12 @@ impl Model {
         self.change(&id, now, |execution| {
             execution.report(status, details, step, timeout, now);
         });
-        let state = self.execution(&id).map(Execution::state);
-        let document = self.jobs.get(job).map(|job| job.document(&id));
+        let execution = self.execution(&id);
+        let execution = execution.filter(|_| request.include_job_execution_state);
+        let job = self.jobs.get(job).filter(|_| request.include_job_document);
         Ok(Updated {
-            state: state.filter(|_| request.include_job_execution_state),
-            document: document.filter(|_| request.include_job_document),
+            state: execution.map(Execution::state),
+            document: job.map(|job| job.document(&id)),
         })
     }
 

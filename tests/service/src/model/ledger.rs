@@ -134,7 +134,8 @@ impl Model {
             .as_ref()
             .is_some_and(|execution| execution.status.is_pending());
         let is_pending = status.is_some_and(ExecutionStatus::is_pending);
-        self.line_up(id, status);
+        let before = old.as_ref().map(|execution| execution.status);
+        self.line_up(id, before, status);
 
         if was_pending != is_pending && !hidden {
             self.effects.push(Effect::Notify {
@@ -157,11 +158,21 @@ impl Model {
     }
 
     /// Puts an execution where it belongs in its thing's queue, or takes it out.
-    pub(super) fn line_up(&mut self, id: &ExecutionId, status: Option<ExecutionStatus>) {
-        let is_pending = status.is_some_and(ExecutionStatus::is_pending);
+    pub(super) fn line_up(
+        &mut self,
+        id: &ExecutionId,
+        before: Option<ExecutionStatus>,
+        after: Option<ExecutionStatus>,
+    ) {
+        let is_pending = |status: Option<_>| status.is_some_and(ExecutionStatus::is_pending);
         let queue = self.queues.entry(id.thing.clone()).or_default();
-        set_membership(&mut queue.all, id, status.is_some());
-        set_membership(&mut queue.pending, id, is_pending);
+        set_membership(&mut queue.all, id, before.is_some(), after.is_some());
+        set_membership(
+            &mut queue.pending,
+            id,
+            is_pending(before),
+            is_pending(after),
+        );
     }
 
     /// What the end of an execution means for its job: an abort first, as it leaves no retry. One
@@ -445,11 +456,11 @@ impl Job {
     }
 }
 
-fn set_membership(set: &mut BTreeSet<Numbered>, id: &ExecutionId, member: bool) {
-    let numbered = (id.job.clone(), id.number);
-    if member {
-        set.insert(numbered);
-    } else {
-        set.remove(&numbered);
+fn set_membership(set: &mut BTreeSet<Numbered>, id: &ExecutionId, was: bool, is: bool) {
+    let numbered = || (id.job.clone(), id.number);
+    match (was, is) {
+        (false, true) => drop(set.insert(numbered())),
+        (true, false) => drop(set.remove(&numbered())),
+        (false, false) | (true, true) => {}
     }
 }

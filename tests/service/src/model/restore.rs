@@ -202,7 +202,7 @@ impl Restoration {
         };
         let execution: Execution = json(row)?;
         self.check_order(execution.order)?;
-        self.model.line_up(&id, Some(execution.status));
+        self.model.line_up(&id, None, Some(execution.status));
         if let Some(deadline) = execution.deadline() {
             self.model.deadlines.insert((deadline, id.clone()));
         }

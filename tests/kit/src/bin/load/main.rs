@@ -29,6 +29,7 @@ Options:
                       batches  the service's clock is stepped when every thing of the minute is through
                       burst    the clock is stepped through all minutes at once
                       real     a minute is a minute
+  --connecting N    how many things connect at the same time [default: 64]
   --padding BYTES   how much longer the job document is [default: 0]
   --profile NAME    the cargo profile that the service is built in [default: release]
   --service PATH    an iot-jobs-local that is built already
@@ -45,6 +46,7 @@ const OTHER_FILES: u64 = 64;
 struct Options {
     things: usize,
     pace: Pace,
+    connecting: usize,
     padding: usize,
     profile: String,
     service: Option<PathBuf>,
@@ -95,6 +97,7 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
     let mut options = Options {
         things: 10_000,
         pace: Pace::Batches,
+        connecting: 64,
         padding: 0,
         profile: "release".into(),
         service: None,
@@ -110,6 +113,7 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
                     other => return Err(format!("--pace {other}: no such pace").into()),
                 }
             }
+            Long("connecting") => options.connecting = parser.value()?.parse()?,
             Long("padding") => options.padding = parser.value()?.parse()?,
             Long("profile") => options.profile = parser.value()?.string()?,
             Long("service") => options.service = Some(parser.value()?.into()),
@@ -117,8 +121,8 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
             Short(_) | Long(_) | Value(_) => return Err(argument.unexpected()),
         }
     }
-    if options.things == 0 {
-        return Err("--things 0: there is nothing to do".into());
+    if options.things == 0 || options.connecting == 0 {
+        return Err("--things 0 or --connecting 0: there is nothing to do".into());
     }
     Ok(Some(options))
 }
@@ -136,7 +140,12 @@ fn load(options: &Options) -> Result<Outcome, RunError> {
     {
         report::say(&format!("the service's last lines\n{}", service.tail()));
     }
-    outcome
+    let ended = service.terminate()?;
+    let mut outcome = outcome?;
+    if !ended.success() {
+        outcome.blame(format!("the service ended with {ended}"));
+    }
+    Ok(outcome)
 }
 
 fn measure(options: &Options, service: &Service) -> Result<Outcome, RunError> {

@@ -26,8 +26,6 @@ const THINGS_PER_MINUTE: usize = 1000;
 const MINUTE_SECS: u64 = 60;
 /// Longer than any clock is stepped while a device works.
 const TIMEOUT_MINUTES: u64 = 10_080;
-/// How many devices connect at the same time.
-const CONNECTING: usize = 64;
 const TICK: Duration = Duration::from_secs(1);
 /// A real minute passes between two batches; nothing else takes so long.
 const STALLED_AFTER_TICKS: u32 = 120;
@@ -54,6 +52,13 @@ pub(crate) struct Outcome {
     pub(crate) report: Report,
     /// What went wrong, and how often.
     pub(crate) errors: BTreeMap<String, usize>,
+}
+
+impl Outcome {
+    /// Notes what went wrong.
+    pub(crate) fn blame(&mut self, error: String) {
+        *self.errors.entry(error).or_default() += 1;
+    }
 }
 
 /// A service under load.
@@ -99,7 +104,7 @@ impl<'a> Run<'a> {
             job: JOB.to_owned(),
             document: document.clone(),
             progress: Progress::default(),
-            connecting: Semaphore::new(CONNECTING),
+            connecting: Semaphore::new(self.options.connecting),
             ended,
         });
 
@@ -175,12 +180,8 @@ impl<'a> Run<'a> {
     fn note(&mut self, ended: Result<Waits, DeviceError>) {
         match ended {
             Ok(waits) => self.outcome.report.waits.push(waits),
-            Err(error) => self.blame(error.to_string()),
+            Err(error) => self.outcome.blame(error.to_string()),
         }
-    }
-
-    fn blame(&mut self, error: String) {
-        *self.outcome.errors.entry(error).or_default() += 1;
     }
 
     /// Asks the service what it has counted.
@@ -188,7 +189,7 @@ impl<'a> Run<'a> {
         let job = self.call("GET", format!("/jobs/{JOB}"), json!({})).await?;
         let status = job.pointer("/job/status").and_then(Value::as_str);
         if status != Some("COMPLETED") {
-            self.blame(format!(
+            self.outcome.blame(format!(
                 "the job's status is {status:?} instead of COMPLETED"
             ));
         }
@@ -205,11 +206,12 @@ impl<'a> Run<'a> {
                 _ => 0,
             };
             if count.as_u64() != u64::try_from(expected).ok() {
-                self.blame(format!("{name} is {count} instead of {expected}"));
+                self.outcome
+                    .blame(format!("{name} is {count} instead of {expected}"));
             }
         }
         if counters.is_empty() {
-            self.blame("the job has no counters".to_owned());
+            self.outcome.blame("the job has no counters".to_owned());
         }
         Ok(())
     }

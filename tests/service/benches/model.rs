@@ -1,0 +1,127 @@
+//! A job for 100,000 things in the model alone: what each part takes, and the memory of a thing and of an execution.
+//!
+//! `cargo bench -p iot-jobs-local --bench model`. Memory is what the system gave to this process, as `/proc` tells it: an allocator's
+//! slack is in it, as it is in the service's.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark reads the clock and prints"
+)]
+
+use std::fs;
+use std::time::Instant;
+
+use iot_jobs_local::model::names::{JobId, Scope, ThingName};
+use iot_jobs_local::model::operation::Update;
+use iot_jobs_local::model::request::{CreateJob, CreateThing, CreateThingGroup, GroupMembership};
+use iot_jobs_local::model::time::Timestamp;
+use iot_jobs_local::model::{Knobs, Model};
+
+const THINGS: usize = 100_000;
+const GROUP: &str = "all";
+const MINUTE: u64 = 60;
+/// A job reaches 1000 things each minute.
+const MINUTES: u64 = THINGS as u64 / 1000;
+
+fn main() {
+    let mut model = Model::new(Knobs::default());
+    let scope = Scope {
+        region: "eu-west-1".to_owned(),
+        account: "123456789012".to_owned(),
+    };
+    let names: Vec<_> = (0..THINGS)
+        .map(|number| format!("thing-{number:06}"))
+        .collect();
+
+    part("things in a group", || {
+        add_things(&mut model, &scope, &names)
+    });
+    part("executions queued", || roll_out(&mut model, &scope));
+    part("begun by their devices", || {
+        report(&mut model, &names, "IN_PROGRESS")
+    });
+    part("succeeded", || report(&mut model, &names, "SUCCEEDED"));
+}
+
+/// Does something for every thing, and says what it took.
+fn part(name: &str, work: impl FnOnce()) {
+    let before = resident();
+    let began = Instant::now();
+    work();
+    let took = began.elapsed();
+    let grown = resident().saturating_sub(before);
+    println!(
+        "{name:<24}{:>8.2} s {:>8.2} us each {:>8} bytes each",
+        took.as_secs_f64(),
+        took.as_secs_f64() * 1e6 / THINGS as f64,
+        grown / THINGS
+    );
+}
+
+fn add_things(model: &mut Model, scope: &Scope, names: &[String]) {
+    let now = Timestamp::from_secs(0);
+    let group = CreateThingGroup {
+        thing_group_name: GROUP.to_owned(),
+        ..CreateThingGroup::default()
+    };
+    model
+        .create_thing_group(scope, group, now)
+        .expect("a group");
+    for name in names {
+        let thing = CreateThing {
+            thing_name: name.clone(),
+            ..CreateThing::default()
+        };
+        model.create_thing(scope, thing, now).expect("a thing");
+        let membership = GroupMembership {
+            thing_group_name: Some(GROUP.to_owned()),
+            thing_name: Some(name.clone()),
+            ..GroupMembership::default()
+        };
+        let added = model.add_thing_to_thing_group(scope, &membership, now);
+        added.expect("a member");
+    }
+}
+
+fn roll_out(model: &mut Model, scope: &Scope) {
+    let job = CreateJob {
+        job_id: "job".to_owned(),
+        targets: Some(vec![format!(
+            "arn:aws:iot:{}:{}:thinggroup/{GROUP}",
+            scope.region, scope.account
+        )]),
+        document: Some("{}".to_owned()),
+        ..CreateJob::default()
+    };
+    let created = model.create_job(scope, job, Timestamp::from_secs(0));
+    created.expect("a job");
+    for minute in 0..MINUTES {
+        model.advance(Timestamp::from_secs(minute * MINUTE));
+        // Each thing is told of its list and of what is first.
+        assert_eq!(model.take_effects().len(), 2000);
+    }
+}
+
+fn report(model: &mut Model, names: &[String], status: &str) {
+    let now = Timestamp::from_secs(MINUTES * MINUTE);
+    let job = JobId::parse("job").expect("a job id");
+    let update = Update {
+        status: Some(status.to_owned()),
+        ..Update::default()
+    };
+    for name in names {
+        let thing = ThingName::parse(name).expect("a thing name");
+        let updated = model.update(&thing, None, &job, &update, now);
+        updated.expect("an update");
+        drop(model.take_effects());
+    }
+}
+
+/// Bytes of this process that are in memory.
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    kib.expect("VmRSS") * 1024
+}
