@@ -267,8 +267,10 @@ class Page(unittest.TestCase):
         tab.resize(*NARROW)
         for route in ["", "jobs", f"jobs/{job}", "things", f"things/{thing}", f"jobs/{job}/things/{thing}/1"]:
             tab.open(route)
-            window, content = tab.run("return [innerWidth, document.documentElement.scrollWidth]")
-            self.assertEqual((window, content), (NARROW[0], NARROW[0]), route)
+            window, shown, content = tab.run(
+                "const { clientWidth, scrollWidth } = document.documentElement; return [innerWidth, clientWidth, scrollWidth]"
+            )
+            self.assertEqual((window, content), (NARROW[0], shown), route)
 
     def test_dark_and_light_differ(self):
         grounds = set()

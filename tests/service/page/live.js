@@ -1,6 +1,7 @@
 // Asks the service, and hears from it that something changed.
 
-const RETRY_AFTER = 1000;
+// How long to wait for a service that is gone, in milliseconds.
+export const RETRY_AFTER = 1000;
 const MOST_REQUESTS = 20;
 const PAGE = 200;
 
@@ -39,16 +40,15 @@ export async function list(path, { search, status, rows }) {
     return { items, more: after !== null };
 }
 
-// Calls `changed` when something may have, and `state` with "live" or "gone".
-export function listen(changed, state) {
+// Calls `changed` when something may have, which the end of the events is a sign of, too.
+export function listen(changed) {
     const events = new EventSource("/_local/changes");
-    events.onopen = () => state("live");
     events.onmessage = changed;
     events.onerror = () => {
         // Browsers differ in when they try again by themselves.
         events.close();
-        state("gone");
-        setTimeout(() => listen(changed, state), RETRY_AFTER);
+        changed();
+        setTimeout(() => listen(changed), RETRY_AFTER);
     };
 }
 

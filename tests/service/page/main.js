@@ -3,7 +3,7 @@
 import { h, morph, tickTimes } from "./dom.js";
 import { execution } from "./execution.js";
 import { job, jobs } from "./jobs.js";
-import { get, Gone, listen, NotFound } from "./live.js";
+import { get, Gone, listen, NotFound, RETRY_AFTER } from "./live.js";
 import { overview } from "./overview.js";
 import { clock, dayOf, span, timeOfDay } from "./text.js";
 import { thing, things } from "./things.js";
@@ -69,7 +69,7 @@ function failure(error) {
     };
 }
 
-let shown = null, running = false, again = false;
+let shown = null, running = false, again = false, retry = null;
 
 // Shows what the address asks for; what changes meanwhile is shown right after.
 async function show() {
@@ -78,11 +78,14 @@ async function show() {
         return;
     }
     running = true;
-    do {
-        again = false;
-        await showOnce();
-    } while (again);
-    running = false;
+    try {
+        do {
+            again = false;
+            await showOnce();
+        } while (again);
+    } finally {
+        running = false;
+    }
 }
 
 async function showOnce() {
@@ -93,10 +96,11 @@ async function showOnce() {
         clock.set(whole);
         content = await asked.view({ ...asked, whole, refresh: show });
     } catch (error) {
-        // What was shown stays, as it is still true until the service says otherwise.
-        if (error instanceof Gone) return setState("gone");
+        // What was shown stays, as nobody knows better.
+        if (error instanceof Gone) return wait();
         content = failure(error);
     }
+    setState("live");
     if (route().path !== asked.path) {
         again = true;
         return;
@@ -123,17 +127,18 @@ function present(nodes, moved) {
     page.view.querySelector("h1")?.focus({ preventScroll: true });
 }
 
+function wait() {
+    setState("gone");
+    clearTimeout(retry);
+    retry = setTimeout(show, RETRY_AFTER);
+}
+
 function setState(state) {
-    const before = document.body.dataset.state;
-    if (before === state) return;
+    if (document.body.dataset.state === state) return;
     document.body.dataset.state = state;
     page.link.textContent = state === "live" ? "live" : "gone, retrying";
     page.gone.hidden = state === "live";
-    if (state === "gone") {
-        page.gone.textContent = `The service is gone. Retrying; what is shown is from ${timeOfDay(clock.now())} UTC.`;
-    } else {
-        show();
-    }
+    page.gone.textContent = `The service is gone. Retrying; what is shown is from ${timeOfDay(clock.now())} UTC.`;
 }
 
 function tick() {
@@ -171,5 +176,5 @@ addEventListener("keydown", shortcut);
 document.querySelector(".skip").onclick = skip;
 document.addEventListener("visibilitychange", () => document.hidden || show());
 setInterval(tick, 1000);
-listen(() => document.hidden || show(), setState);
+listen(() => document.hidden || show());
 show();

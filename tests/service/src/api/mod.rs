@@ -174,10 +174,9 @@ impl Api {
             }
             Plane::Control => route(self.control, request).await,
             Plane::Data => {
-                if let Some(thing) = scope::thing_of_jobs(request.uri().path()) {
-                    let thing = ThingName::parse(&thing);
-                    let saw = |thing| backend.shared.with(|model, now| model.saw(&thing, now));
-                    thing.map(saw).unwrap_or_default();
+                let thing = scope::thing_of_jobs(request.uri().path());
+                if let Some(thing) = thing.and_then(|thing| ThingName::parse(&thing)) {
+                    backend.shared.with(|model, now| model.saw(&thing, now));
                 }
                 route(self.data, request).await
             }

@@ -2,7 +2,8 @@
 //!
 //! `Authorization: AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`, or the same
 //! in `X-Amz-Credential` of a presigned query. A device without a signature shows its certificate instead,
-//! and reaches the jobs of its own thing only.
+//! and reaches the jobs of its own thing only. What is the service's own needs no signature: `/_local`, and the
+//! root, unless S3 is asked for its buckets there.
 //! Facts: developer guide, "Device-side HTTP API" and the policy actions `iotjobsdata:*`.
 
 use std::borrow::Cow;
