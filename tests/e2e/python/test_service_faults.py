@@ -211,6 +211,15 @@ class Messages(FaultsTest):
         local("POST", "clock", {"advance": 60})
         self.assertTrue(device.is_quiet())
 
+    def test_a_late_answer_to_a_connection_that_ended_is_lost(self):
+        asking, other = Device("gw-1"), self.device()
+        faults(nextRequests=[{"delaySeconds": 60}])
+        asking.ask("get")
+        asking.close()
+        local("POST", "clock", {"advance": 60})
+        self.assertTrue(other.is_quiet())
+        self.assertEqual(len(befallen("requests")), 1)
+
     def test_a_job_is_hidden_for_a_while_after_its_notification(self):
         device = self.device()
         faults(nextNotifications=[{"kind": "notify-next", "hideNext": 5}])
