@@ -5,9 +5,14 @@
 //! then the devices are told. So what a device hears is in the order in which it came about, and
 //! nobody hears what a power cut could undo.
 //!
+//! A disk is slow to confirm. [`Shared::together`] has it confirm many operations at once: what they
+//! say is held back until it did.
+//!
 //! A disk that fails once is not asked again: the memory is ahead of it, and whether the last commit
 //! is on it is unknown. From there on nothing is answered and nobody is told anything; whoever runs
 //! the service learns of it at [`Shared::failed`], ends it, and starts it on what the disk holds.
+
+mod held;
 
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -24,10 +29,14 @@ use crate::model::time::Timestamp;
 use crate::model::{Effect, Model};
 use crate::store::Store;
 
+use held::Held;
+
 /// The model behind a lock, with its clock and its way to the devices; clones share one model.
 #[derive(Clone)]
 pub struct Shared {
     inner: Arc<Inner>,
+    /// What holds back what is said, within [`Shared::together`].
+    held: Option<Arc<Held>>,
 }
 
 /// The state cannot be kept: what was asked may be done or not.
@@ -36,6 +45,8 @@ pub struct Shared {
 pub struct NotKept;
 
 struct Inner {
+    /// Locked before the model by whoever applies operations: one by one, or many together.
+    turn: Mutex<()>,
     model: Mutex<Model>,
     /// Written under the model's lock.
     disk: Option<Disk>,
@@ -77,6 +88,7 @@ impl Shared {
             clock_moves: AtomicU64::new(clock.moves()),
         });
         let inner = Inner {
+            turn: Mutex::default(),
             model: Mutex::new(model),
             disk,
             clock,
@@ -87,6 +99,7 @@ impl Shared {
         };
         Self {
             inner: Arc::new(inner),
+            held: None,
         }
     }
 
@@ -109,12 +122,39 @@ impl Shared {
         })
     }
 
+    /// Does `work`, whose operations are made durable together at its end. What they say through the
+    /// handle that it is given, to callers and devices, goes out then.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they cannot be made durable: then nothing of it goes out.
+    pub fn together(&self, work: impl FnOnce(&Self)) -> Result<(), NotKept> {
+        let inner = &*self.inner;
+        if inner.disk.is_none() || self.is_held() {
+            work(self);
+            return Ok(());
+        }
+        let _turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = Arc::new(Held::new(Arc::clone(&inner.outlet)));
+        work(&Self {
+            inner: Arc::clone(&self.inner),
+            held: Some(Arc::clone(&held)),
+        });
+        let mut model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = inner.keep(&mut model);
+        held.release(kept.is_ok());
+        kept
+    }
+
     fn apply<T, R>(
         &self,
         operation: impl FnOnce(&mut Model, Timestamp) -> T,
         answer: impl FnOnce(T, Result<(), NotKept>, Timestamp) -> R,
     ) -> R {
         let inner = &*self.inner;
+        let is_held = self.is_held();
+        let turn = (!is_held).then_some(&inner.turn);
+        let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         let mut model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
         let now = inner.clock.now();
         model.advance(now);
@@ -122,14 +162,18 @@ impl Shared {
 
         let before = model.next_deadline();
         let result = operation(&mut model, now);
-        let kept = inner.keep(&mut model);
+        let kept = if is_held {
+            inner.check_disk()
+        } else {
+            inner.keep(&mut model)
+        };
         let by_operation = model.take_effects();
         if kept.is_ok() {
-            inner.tell_devices(by_time, now);
+            self.tell_devices(by_time, now);
         }
         let answered = answer(result, kept, now);
         if kept.is_ok() {
-            inner.tell_devices(by_operation, now);
+            self.tell_devices(by_operation, now);
         }
         if model.next_deadline() != before {
             inner.deadline_moved.notify_one();
@@ -171,9 +215,17 @@ impl Shared {
         &*self.inner.presign
     }
 
+    /// Whether this is a handle of [`Shared::together`] whose work is not over.
+    fn is_held(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.is_waiting())
+    }
+
     /// The way to the devices.
     pub fn outlet(&self) -> &dyn Outlet {
-        &*self.inner.outlet
+        match &self.held {
+            Some(held) => &**held,
+            None => &*self.inner.outlet,
+        }
     }
 
     /// Replaces the faults of the device plane.
@@ -195,6 +247,13 @@ impl Shared {
                 Some(left) => drop(timeout(left, self.disturbed()).await),
                 None => self.disturbed().await,
             }
+        }
+    }
+
+    fn tell_devices(&self, effects: Vec<Effect>, now: Timestamp) {
+        for effect in effects {
+            let fault = self.faults().next_notification(&effect);
+            device::tell(self.outlet(), self.presign(), &effect, fault, now);
         }
     }
 
@@ -220,9 +279,7 @@ impl Inner {
         let Some(disk) = &self.disk else {
             return Ok(());
         };
-        if disk.store.has_failed() {
-            return Err(NotKept);
-        }
+        self.check_disk()?;
         let changes = model.take_changes().map_err(|error| {
             disk.store.fail(&error.into());
             NotKept
@@ -237,10 +294,10 @@ impl Inner {
         Ok(())
     }
 
-    fn tell_devices(&self, effects: Vec<Effect>, now: Timestamp) {
-        for effect in effects {
-            let fault = self.faults().next_notification(&effect);
-            device::tell(&*self.outlet, &*self.presign, &effect, fault, now);
+    fn check_disk(&self) -> Result<(), NotKept> {
+        match &self.disk {
+            Some(disk) if disk.store.has_failed() => Err(NotKept),
+            Some(_) | None => Ok(()),
         }
     }
 
