@@ -31,6 +31,8 @@ const NOON: Timestamp = Timestamp::from_secs(1_700_049_600);
 const MINUTE: Duration = Duration::from_secs(60);
 /// How many executions are claimed, one operation each, to tell the rate.
 const OPERATIONS: usize = 2000;
+/// How many devices ask at the same time: as many as the embedded broker lets wait.
+const WAITING: usize = 64;
 const FLEETS: [usize; 2] = [10_000, 100_000];
 /// How many things a job reaches in a minute.
 const PER_MINUTE: usize = 1000;
@@ -41,9 +43,17 @@ type Failure = Box<dyn Error>;
 struct Nobody;
 
 impl Outlet for Nobody {
+    fn is_heard(&self, _: &str) -> bool {
+        true
+    }
+
     fn publish(&self, _: &str, _: Bytes) {}
 
     fn reply(&self, _: Option<&ConnectionId>, _: &str, _: Bytes) {}
+
+    fn disconnect(&self, _: &ConnectionId) {}
+
+    fn disconnect_thing(&self, _: &str) {}
 }
 
 impl Presign for Nobody {
@@ -62,60 +72,59 @@ fn main() -> Result<(), Failure> {
 }
 
 fn measure(path: &Path) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    let memory = claims_per_second(None)?;
-    let disk = claims_per_second(Some(Arc::new(Store::open(path)?)))?;
-    writeln!(out, "operations per second in memory   {memory:10.0}")?;
-    writeln!(out, "operations per second on disk     {disk:10.0}")?;
-    writeln!(
-        out,
-        "memory to disk                    {:10.1}",
-        memory / disk
-    )?;
+    let memory = claims_per_second(None, 1)?;
+    let disk = claims_per_second(Some(Arc::new(Store::open(path)?)), 1)?;
+    fs::remove_file(path)?;
+    let together = claims_per_second(Some(Arc::new(Store::open(path)?)), WAITING)?;
+    tell("claims per second in memory", memory)?;
+    tell("claims per second on disk", disk)?;
+    tell("... if 64 devices wait", together)?;
     for things in FLEETS {
         fs::remove_file(path)?;
         let store = Arc::new(Store::open(path)?);
         let (shared, created) = fleet(things, Some(Arc::clone(&store)))?;
         roll_out(&shared, things);
+        // As a kill would leave it.
+        let killed = path.with_extension("killed");
+        fs::copy(path, &killed)?;
         store.close();
         drop((shared, store));
+        let started = start(path)?;
+        let restarted = start(&killed);
+        fs::remove_file(killed)?;
+        tell("executions", things as f64)?;
+        tell("... CreateJob, ms", millis(created))?;
         let size = fs::metadata(path)?.len();
-        let loading = stopwatch();
-        let (model, _) = Store::open(path)?.load(Knobs::default())?;
-        let loaded = loading.elapsed();
-        writeln!(out, "{things} executions:")?;
-        writeln!(
-            out,
-            "  CreateJob                       {:10.0} ms",
-            millis(created)
-        )?;
-        writeln!(
-            out,
-            "  file                            {:10.1} MiB",
-            size as f64 / f64::from(1 << 20)
-        )?;
-        writeln!(
-            out,
-            "  start, {:6} things            {:10.0} ms",
-            model.thing_count(),
-            millis(loaded)
-        )?;
+        tell("... file, KiB", size as f64 / 1024.0)?;
+        tell("... start, ms", millis(started))?;
+        tell("... start after a kill, ms", millis(restarted?))?;
     }
     Ok(())
 }
 
-fn claims_per_second(store: Option<Arc<Store>>) -> Result<f64, Failure> {
+fn tell(what: &str, number: f64) -> io::Result<()> {
+    writeln!(io::stdout(), "{what:30} {number:10.0}")
+}
+
+fn claims_per_second(store: Option<Arc<Store>>, waiting: usize) -> Result<f64, Failure> {
     let (shared, _) = fleet(OPERATIONS, store)?;
     roll_out(&shared, OPERATIONS);
     let names: Vec<_> = (0..OPERATIONS).map(name).collect();
     let claiming = stopwatch();
-    for name in &names {
-        let thing = ThingName::parse(name).ok_or("a name")?;
-        let start = StartNext::default();
-        let claimed = shared.with(|model, now| model.start_next(&thing, None, &start, now))?;
-        claimed.ok_or("an execution")?;
+    for names in names.chunks(waiting) {
+        let mut claimed = Ok(());
+        shared
+            .together(|shared| claimed = names.iter().try_for_each(|name| claim(shared, name)))?;
+        claimed?;
     }
     Ok(OPERATIONS as f64 / claiming.elapsed().as_secs_f64())
+}
+
+fn claim(shared: &Shared, name: &str) -> Result<(), Failure> {
+    let thing = ThingName::parse(name).ok_or("a name")?;
+    let start = StartNext::default();
+    let claimed = shared.with(|model, now| model.start_next(&thing, None, &start, now))?;
+    claimed.map(drop).ok_or_else(|| "an execution".into())
 }
 
 /// A service with a job for a group of so many things, and how long it took to make the job.
@@ -170,6 +179,13 @@ fn roll_out(shared: &Shared, things: usize) {
         shared.clock().advance(MINUTE);
         shared.with(|_, _| ());
     }
+}
+
+/// How long it takes to open what a store holds.
+fn start(path: &Path) -> Result<Duration, Failure> {
+    let loading = stopwatch();
+    Store::open(path)?.load(Knobs::default())?;
+    Ok(loading.elapsed())
 }
 
 fn name(number: usize) -> String {

@@ -3,19 +3,18 @@
 //! [`Service::start`] returns once everything listens, so that what is started next may connect at
 //! once. Tests start it in their own process; the binary does nothing more.
 
+mod directory;
+
 use core::error::Error;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use uuid::Uuid;
 
 use crate::api::{Api, Backend, CallFaults, OwnHosts};
 use crate::artifacts::Artifacts;
@@ -23,17 +22,18 @@ use crate::broker::{self, Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
 use crate::device;
 use crate::http::{self, Patience};
-use crate::model::{Knobs, Model};
+use crate::model::Knobs;
 use crate::pki::{Pki, PkiError};
 use crate::shared::Shared;
-use crate::store::{self, Store, StoreError};
+use crate::store::StoreError;
+
+use directory::{Directory, Opened};
 
 /// The most connections of clients at one time, of devices and over HTTP.
 pub const CONNECTIONS_MAX: usize = broker::CONNECTION_LIMIT + http::MAX_CONNECTIONS;
 
 const OBJECTS_DIRECTORY: &str = "objects";
 const CA_FILE: &str = "ca.pem";
-const OWNER_ONLY: u32 = 0o700;
 
 /// How to start the service. The default is for tests: free ports on loopback, nothing kept.
 #[derive(Debug, Clone)]
@@ -191,18 +191,6 @@ pub struct Service {
     device: JoinSet<()>,
     _opened: Opened,
     _directory: Directory,
-}
-
-/// Closes the file with the state, whatever task still holds it.
-#[derive(Debug)]
-struct Opened(Option<Arc<Store>>);
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        if let Some(store) = &self.0 {
-            store.close();
-        }
-    }
 }
 
 impl Service {
@@ -394,106 +382,17 @@ async fn start_broker(
     }
 }
 
-/// The directory of the service.
-#[derive(Debug)]
-enum Directory {
-    Kept(PathBuf),
-    Temporary(PathBuf),
-}
-
-impl Directory {
-    fn open(kept: Option<PathBuf>) -> Result<Self, StartError> {
-        let directory = match kept {
-            Some(path) => Self::Kept(path),
-            None => Self::Temporary(
-                std::env::temp_dir().join(format!("iot-jobs-local-{}", Uuid::new_v4())),
-            ),
-        };
-        // The authority's key is in there.
-        let made = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(OWNER_ONLY)
-            .create(directory.path());
-        made.map_err(|source| StartError::Data {
-            path: directory.path().to_owned(),
-            source,
-        })?;
-        Ok(directory)
-    }
-
-    /// The file with the state, where it is kept.
-    fn store(&self) -> Result<Option<Arc<Store>>, StartError> {
-        match self {
-            Self::Kept(path) => {
-                let path = store::path(path);
-                let store = Store::open(&path);
-                let store = store.map_err(|source| StartError::Store { path, source })?;
-                Ok(Some(Arc::new(store)))
-            }
-            Self::Temporary(_) => Ok(None),
-        }
-    }
-
-    /// What `store` holds, with `clock` set as it would be had the service run on.
-    fn load(
-        &self,
-        store: Option<&Store>,
-        knobs: Knobs,
-        clock: &Clock,
-    ) -> Result<Model, StartError> {
-        let Some(store) = store else {
-            return Ok(Model::new(knobs));
-        };
-        let loaded = store.load(knobs);
-        let (model, stamp) = loaded.map_err(|source| StartError::Store {
-            path: store::path(self.path()),
-            source,
-        })?;
-        if let Some(stamp) = stamp {
-            clock.set_by(stamp);
-        }
-        let (things, jobs) = (model.thing_count(), model.job_count());
-        tracing::info!(
-            things,
-            jobs,
-            now = clock.now().as_secs(),
-            "loaded the state"
-        );
-        Ok(model)
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Kept(path) | Self::Temporary(path) => path,
-        }
-    }
-
-    fn pki_error(&self, source: PkiError) -> StartError {
-        StartError::Pki {
-            path: self.path().to_owned(),
-            source,
-        }
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        if let Self::Temporary(path) = self
-            && let Err(error) = fs::remove_dir_all(&path)
-        {
-            tracing::warn!(path = %path.display(), %error, "could not remove the temporary directory");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use core::time::Duration;
+
+    use std::fs;
 
     use super::*;
     use crate::model::names::Scope;
     use crate::model::request::CreateThing;
     use crate::model::time::Timestamp;
+    use crate::store;
 
     #[tokio::test]
     async fn an_address_that_others_reach_must_be_allowed() {

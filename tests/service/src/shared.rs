@@ -5,12 +5,17 @@
 //! then the devices are told. So what a device hears is in the order in which it came about, and
 //! nobody hears what a power cut could undo.
 //!
+//! A disk is slow to confirm. [`Shared::together`] has it confirm many operations at once: what they
+//! say is held back until it did.
+//!
 //! A disk that fails once is not asked again: the memory is ahead of it, and whether the last commit
 //! is on it is unknown. From there on nothing is answered and nobody is told anything; whoever runs
 //! the service learns of it at [`Shared::failed`], ends it, and starts it on what the disk holds.
 
+mod gate;
+
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -24,10 +29,14 @@ use crate::model::time::Timestamp;
 use crate::model::{Effect, Model};
 use crate::store::Store;
 
+use gate::Gate;
+
 /// The model behind a lock, with its clock and its way to the devices; clones share one model.
 #[derive(Clone)]
 pub struct Shared {
     inner: Arc<Inner>,
+    /// Of the handle of [`Shared::together`]: whether its work goes on, and becomes durable at its end.
+    together: Option<Arc<AtomicBool>>,
 }
 
 /// The state cannot be kept: what was asked may be done or not.
@@ -36,11 +45,15 @@ pub struct Shared {
 pub struct NotKept;
 
 struct Inner {
+    /// Locked before the model by whoever applies operations: one by one, or many together.
+    turn: Mutex<()>,
     model: Mutex<Model>,
     /// Written under the model's lock.
     disk: Option<Disk>,
     clock: Clock,
     presign: Arc<dyn Presign>,
+    /// What the post says goes through here.
+    gate: Arc<Gate>,
     post: Post,
     /// Locked for a moment, and after the model if both are.
     faults: Mutex<DeviceFaults>,
@@ -79,18 +92,23 @@ impl Shared {
             clock_moves: AtomicU64::new(clock.moves()),
         });
         let deadline_moved = Arc::new(Notify::new());
+        let gate = Arc::new(Gate::new(outlet));
+        let way: Arc<dyn Outlet> = Arc::<Gate>::clone(&gate);
         let inner = Inner {
+            turn: Mutex::default(),
             model: Mutex::new(model),
             disk,
             clock,
             presign,
-            post: Post::new(outlet, Arc::clone(&deadline_moved)),
+            gate,
+            post: Post::new(way, Arc::clone(&deadline_moved)),
             faults: Mutex::default(),
             deadline_moved,
             revision: watch::Sender::default(),
         };
         Self {
             inner: Arc::new(inner),
+            together: None,
         }
     }
 
@@ -113,12 +131,41 @@ impl Shared {
         })
     }
 
+    /// Does `work`, whose operations are made durable together at its end. What they say through the
+    /// handle that it is given, to callers and devices, goes out then.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they cannot be made durable: then nothing of it goes out.
+    pub fn together(&self, work: impl FnOnce(&Self)) -> Result<(), NotKept> {
+        let inner = &*self.inner;
+        if inner.disk.is_none() || self.is_together() {
+            work(self);
+            return Ok(());
+        }
+        let _turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.gate.shut();
+        let goes_on = Arc::new(AtomicBool::new(true));
+        work(&Self {
+            inner: Arc::clone(&self.inner),
+            together: Some(Arc::clone(&goes_on)),
+        });
+        let mut model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = inner.keep(&mut model);
+        goes_on.store(false, Ordering::Relaxed);
+        inner.gate.open(kept.is_ok());
+        kept
+    }
+
     fn apply<T, R>(
         &self,
         operation: impl FnOnce(&mut Model, Timestamp) -> T,
         answer: impl FnOnce(T, Result<(), NotKept>, Timestamp) -> R,
     ) -> R {
         let inner = &*self.inner;
+        let is_together = self.is_together();
+        let turn = (!is_together).then_some(&inner.turn);
+        let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         let mut model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
         let now = inner.clock.now();
         let first_due = model.next_deadline().map_or(now, |first| first.min(now));
@@ -127,7 +174,11 @@ impl Shared {
 
         let before = model.next_deadline();
         let result = operation(&mut model, now);
-        let kept = inner.keep(&mut model);
+        let kept = if is_together {
+            inner.check_disk()
+        } else {
+            inner.keep(&mut model)
+        };
         let by_operation = model.take_effects();
         if kept.is_ok() {
             // What was held back until before the model's first deadline goes out before what comes of that.
@@ -192,6 +243,11 @@ impl Shared {
         &*self.inner.presign
     }
 
+    fn is_together(&self) -> bool {
+        let together = self.together.as_ref();
+        together.is_some_and(|goes_on| goes_on.load(Ordering::Relaxed))
+    }
+
     /// The way to the devices.
     pub(crate) fn post(&self) -> &Post {
         &self.inner.post
@@ -249,9 +305,7 @@ impl Inner {
         let Some(disk) = &self.disk else {
             return Ok(());
         };
-        if disk.store.has_failed() {
-            return Err(NotKept);
-        }
+        self.check_disk()?;
         let changes = model.take_changes().map_err(|error| {
             disk.store.fail(&error.into());
             NotKept
@@ -264,6 +318,13 @@ impl Inner {
         committed.map_err(|_| NotKept)?;
         disk.clock_moves.store(moves, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn check_disk(&self) -> Result<(), NotKept> {
+        match &self.disk {
+            Some(disk) if disk.store.has_failed() => Err(NotKept),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn tell_devices(&self, effects: Vec<Effect>, now: Timestamp) {

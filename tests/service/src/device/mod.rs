@@ -34,6 +34,8 @@ use topic::{Asked, TopicError, Verb};
 pub use held::Hold;
 pub(crate) use post::Post;
 
+/// How many requests the disk confirms at once, if as many wait.
+const ANSWERED_TOGETHER: usize = 256;
 /// How many devices are told again at once, and what is waited before the next.
 const TOLD_AT_ONCE: usize = 500;
 const TELLING_PAUSE: Duration = Duration::from_secs(1);
@@ -81,10 +83,24 @@ impl Outlet for Broker {
     }
 }
 
-/// Answers the devices' requests until the broker is gone.
+/// Answers the devices' requests until the broker is gone: those that wait together, as one disk
+/// confirms them.
 pub async fn serve(shared: Shared, mut requests: mpsc::Receiver<Request>) {
-    while let Some(request) = requests.recv().await {
-        answer(&shared, &request);
+    let mut waiting = Vec::new();
+    while requests.recv_many(&mut waiting, ANSWERED_TOGETHER).await > 0 {
+        answer_all(&shared, &waiting);
+        waiting.clear();
+    }
+}
+
+/// Answers requests in their order.
+fn answer_all(shared: &Shared, requests: &[Request]) {
+    let answered = shared.together(|shared| {
+        requests.iter().for_each(|request| answer(shared, request));
+    });
+    if answered.is_err() {
+        // Each is refused for what became of the disk.
+        requests.iter().for_each(|request| answer(shared, request));
     }
 }
 

@@ -74,6 +74,15 @@ fn kept_bench() -> (Bench, Arc<AtomicBool>) {
 }
 
 impl Bench {
+    /// A request that ends a job.
+    fn request(&self, job: &str) -> Request {
+        Request {
+            connection: Some(CALLER),
+            topic: format!("{JOBS}{job}/update"),
+            payload: Bytes::from_static(br#"{"status":"SUCCEEDED"}"#),
+        }
+    }
+
     /// Where messages went since the last call, in order; syncs in a row count once.
     fn heard(&self) -> Vec<String> {
         let topics = self.drain().into_iter().map(|sent| sent.topic);
@@ -147,4 +156,62 @@ fn a_disk_that_fails_is_an_internal_error_and_nobody_is_told_anything_any_more()
     for sent in sent {
         assert_eq!(sent.payload["code"], "InternalError");
     }
+}
+
+#[test]
+fn requests_that_wait_together_are_on_disk_at_once_before_any_answer() {
+    let (bench, _) = kept_bench();
+    bench.create(&json!({"jobId": "J"}));
+    bench.create(&json!({"jobId": "K"}));
+    bench.drain();
+    answer_all(&bench.shared, &[bench.request("J"), bench.request("K")]);
+    let topics = [
+        SYNC,
+        "J/update/accepted",
+        "notify",
+        "notify-next",
+        "K/update/accepted",
+        "notify",
+        "notify-next",
+    ];
+    assert_eq!(bench.heard(), topics);
+}
+
+#[test]
+fn requests_that_a_failing_disk_cannot_confirm_together_are_all_refused() {
+    let (bench, broken) = kept_bench();
+    bench.create(&json!({"jobId": "J"}));
+    bench.create(&json!({"jobId": "K"}));
+    bench.drain();
+    broken.store(true, Ordering::Relaxed);
+    answer_all(&bench.shared, &[bench.request("J"), bench.request("K")]);
+    let sent = bench.drain();
+    let codes = sent
+        .iter()
+        .map(|sent| (sent.topic.as_str(), &sent.payload["code"]));
+    let refused = &json!("InternalError");
+    let expected = [
+        ("J/update/rejected", refused),
+        ("K/update/rejected", refused),
+    ];
+    assert_eq!(codes.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_is_said_after_the_disk_confirmed_is_not_held_back() {
+    let (bench, _) = kept_bench();
+    let mut late = None;
+    let kept = bench.shared.together(|shared| late = Some(shared.clone()));
+    kept.unwrap();
+    let late = late.unwrap();
+    let payload = Bytes::from_static(b"null");
+    late.post().outlet().publish("late", payload);
+    assert_eq!(bench.heard(), ["late"]);
+    // And what is done through it then is on disk like anything else.
+    let again = Bench {
+        shared: late,
+        ..bench
+    };
+    again.create(&json!({"jobId": "J"}));
+    assert_eq!(again.heard(), [SYNC, "notify", "notify-next"]);
 }
