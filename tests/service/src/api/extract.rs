@@ -63,7 +63,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
-/// Reads JSON; of what is wrong with it, tells at which member.
+/// Parses JSON; of what is wrong with it, tells at which member.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let refuse = |reason: &dyn Display| {
         let reason: String = reason.to_string().chars().take(MAX_REASON).collect();
