@@ -571,3 +571,43 @@ async fn a_knob_is_set_while_the_service_runs_and_the_others_stay() {
     let update = client.data("POST /things/gw-1/jobs/J", body).await;
     assert_eq!(update.refused(), refusal(400, "InvalidRequestException"));
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_a_devices_request_is_told_at_once_over_http_too() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/J", job()).await.ok();
+    for (line, body, expected) in [
+        (
+            "GET /things/gw-1/jobs/J?executionNumber=one&includeJobDocument=yes",
+            json!({}),
+            "2 validation errors detected: Value '\"one\"' at 'executionNumber' failed to satisfy \
+             constraint: Member must be an integer; Value '\"yes\"' at 'includeJobDocument' failed \
+             to satisfy constraint: Member must be a boolean",
+        ),
+        (
+            "POST /things/gw-1/jobs/J",
+            json!({"status": "FAILED", "expectedVersion": [], "stepTimeoutInMinutes": 10_081}),
+            "2 validation errors detected: Value '[]' at 'expectedVersion' failed to satisfy \
+             constraint: Member must be an integer; Value '10081' at 'stepTimeoutInMinutes' failed \
+             to satisfy constraint: Member must have value less than or equal to 10080",
+        ),
+        (
+            "GET /things/gw%201/jobs/a%20b",
+            json!({}),
+            "2 validation errors detected: Value 'gw 1' at 'thingName' failed to satisfy \
+             constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9:_-]+; Value \
+             'a b' at 'jobId' failed to satisfy constraint: Member must satisfy regular expression \
+             pattern: [a-zA-Z0-9_-]+",
+        ),
+    ] {
+        let answer = client.data(line, body).await;
+        assert_eq!(answer.body["message"], expected, "{line}");
+        assert_eq!(answer.refused(), refusal(400, "InvalidRequestException"));
+    }
+    // Only MQTT has tokens: here it is one of the members that AWS does not know.
+    let body = json!({"status": "IN_PROGRESS", "clientToken": 7});
+    client.data("POST /things/gw-1/jobs/J", body).await.ok();
+    let described = "GET /things/gw-1/jobs/J?executionNumber=1&includeJobDocument=false";
+    let described = client.data(described, json!({})).await.ok();
+    assert_eq!(described["execution"].get("jobDocument"), None);
+}

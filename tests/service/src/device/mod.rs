@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::broker::{Broker, ConnectionId, Request};
 use crate::model::document::Presign;
 use crate::model::error::DeviceError;
-use crate::model::operation::{Describe, Pending, Selector, StartNext, Update};
+use crate::model::operation::{Describe, GetPending, Pending, Selector, StartNext, Update};
 use crate::model::time::Timestamp;
 use crate::model::{Effect, Model};
 use crate::shared::Shared;
@@ -149,21 +149,22 @@ fn ask(
     let members = &body.members;
     match &asked.verb {
         Verb::Describe(which) => {
-            let request = Describe::parse(members)?;
+            let request = Describe::parse(members);
             let execution = model.describe(thing, namespace, which, &request, now)?;
             Ok(message::execution(execution.as_ref(), presign, now))
         }
         Verb::GetPending => {
+            GetPending::parse(members)?;
             let pending = model.pending_job_executions(thing, namespace)?;
             Ok(message::pending(&pending))
         }
         Verb::StartNext => {
-            let request = StartNext::parse(members)?;
+            let request = StartNext::parse(members);
             let execution = model.start_next(thing, namespace, &request, now)?;
             Ok(message::execution(execution.as_ref(), presign, now))
         }
         Verb::Update(job) => {
-            let request = Update::parse(members)?;
+            let request = Update::parse(members);
             let updated = model.update(thing, namespace, job, &request, now)?;
             Ok(message::updated(&updated, presign, now))
         }

@@ -250,7 +250,7 @@ fn end_with(behavior: Value) -> ([&'static str; 2], &'static str, &'static str) 
     let status = job_status(&model, "J");
     for name in ["gw-1", "gw-2"] {
         if of(&model, name).is_pending() {
-            let request = Update::parse(&object(json!({"status": "SUCCEEDED"}))).unwrap();
+            let request = Update::parse(&object(json!({"status": "SUCCEEDED"})));
             let later = on("2023-11-15T14:00");
             model
                 .update(&thing(name), None, &job("J"), &request, later)
