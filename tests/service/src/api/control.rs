@@ -98,14 +98,11 @@ async fn describe_endpoint(
     State(service): Service,
     Parameters(asked): Parameters<EndpointType>,
 ) -> Answered<Endpoint> {
-    match asked.endpoint_type.as_deref() {
-        None | Some("iot:Data" | "iot:Data-ATS" | "iot:Jobs") => Ok(Answer(Endpoint {
-            endpoint_address: service.mqtt.host.clone(),
-        })),
-        Some(other) => Err(ApiError::invalid_request(format!(
-            "The endpoint type {other} is not valid."
-        ))),
-    }
+    let endpoint_type = asked.endpoint_type.as_deref();
+    service.control(|model, _| model.check_endpoint_type(endpoint_type))?;
+    Ok(Answer(Endpoint {
+        endpoint_address: service.mqtt.host.clone(),
+    }))
 }
 
 async fn create_keys_and_certificate() -> ApiError {

@@ -11,7 +11,7 @@ use super::Model;
 use super::details;
 use super::error::DeviceError;
 use super::execution::{Execution, ExecutionId, StepTimer};
-use super::job::{Job, MAX_TIMEOUT_MINUTES};
+use super::job::Job;
 use super::ledger::Entry;
 use super::names::{JobId, NamespaceId, ThingName};
 use super::operation::{Describe, JobExecution, Pending, Selector, StartNext, Update, Updated};
@@ -43,7 +43,7 @@ impl Model {
     ) -> Result<Option<JobExecution>, DeviceError> {
         let mut violations = request.violations.clone();
         let details = self.read_details(&mut violations, request.status_details.as_ref());
-        let step = Self::step_timer(&mut violations, request.step_timeout_in_minutes);
+        let step = self.step_timer(&mut violations, request.step_timeout_in_minutes);
         violations
             .into_result()
             .map_err(DeviceError::InvalidRequest)?;
@@ -105,7 +105,7 @@ impl Model {
     ) -> Result<Updated, DeviceError> {
         let mut violations = request.violations.clone();
         let details = self.read_details(&mut violations, request.status_details.as_ref());
-        let step = Self::step_timer(&mut violations, request.step_timeout_in_minutes);
+        let step = self.step_timer(&mut violations, request.step_timeout_in_minutes);
         let status = read_status(violations, request.status.as_ref())?;
 
         let id = self.find(thing, namespace, job, request.execution_number)?;
@@ -150,16 +150,16 @@ impl Model {
         details: Option<&Value>,
     ) -> Option<StatusDetails> {
         let strict = self.knobs.strict_status_details;
-        details::read(violations, details, strict)
+        details::read(violations, details, strict, &self.knobs.quotas)
     }
 
-    fn step_timer(violations: &mut Violations, minutes: Option<i64>) -> StepTimer {
+    fn step_timer(&self, violations: &mut Violations, minutes: Option<i64>) -> StepTimer {
         match minutes {
             None => StepTimer::Keep,
             Some(STOP_STEP_TIMER) => StepTimer::Stop,
             Some(minutes) => {
-                let member = "stepTimeoutInMinutes";
-                violations.range(member, Some(minutes), 1, MAX_TIMEOUT_MINUTES);
+                let longest = self.knobs.quotas.timeout_minutes.into();
+                violations.range("stepTimeoutInMinutes", Some(minutes), 1, longest);
                 let minutes = u64::try_from(minutes).unwrap_or_default();
                 StepTimer::Restart(Duration::from_secs(minutes.saturating_mul(60)))
             }

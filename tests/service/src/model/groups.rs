@@ -1,6 +1,6 @@
 //! Thing groups: a forest, with things as members at any level.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Model;
 use super::create::check_tags;
@@ -33,7 +33,8 @@ const DESCRIPTION: Text = Text {
 #[derive(Debug, Clone)]
 pub(super) struct Group {
     pub(super) id: String,
-    pub(super) members: BTreeSet<ThingName>,
+    /// The things in the group itself, and since when.
+    pub(super) members: BTreeMap<ThingName, Timestamp>,
     parent: Option<GroupName>,
     properties: GroupProperties,
     pub(super) tags: Vec<Tag>,
@@ -78,7 +79,7 @@ impl Model {
         }
         let group = Group {
             id: self.derive_id(name.as_str(), now),
-            members: BTreeSet::new(),
+            members: BTreeMap::new(),
             parent,
             properties,
             tags: request.tags,
@@ -135,7 +136,9 @@ impl Model {
         });
         let names = chosen.map(|(name, _)| name);
         let token = request.next_token.as_ref();
-        list(scope, "groups", names, request.max_results, token)
+        check_page(request.max_results)?;
+        let size = self.page_size(request.max_results);
+        list(scope, "groups", names, size, token)
     }
 
     /// DeleteThingGroup. A group with groups below it stays.
@@ -158,7 +161,7 @@ impl Model {
             )));
         }
         let members = self.groups.get(&name).map(|group| group.members.clone());
-        for thing in members.into_iter().flatten() {
+        for thing in members.into_iter().flatten().map(|(thing, _)| thing) {
             self.leave(&thing, now, |model| model.drop_member(&name, &thing));
         }
         self.groups.remove(&name);
@@ -206,14 +209,15 @@ impl Model {
             self.members(&name)
         } else {
             let group = self.groups.get(&name);
-            group.map(|group| group.members.clone()).unwrap_or_default()
+            let members = group.into_iter().flat_map(|group| group.members.keys());
+            members.cloned().collect()
         };
         let entries = members.into_iter().map(|thing| (thing.to_string(), thing));
         let token = request.next_token.as_ref();
         let (things, next_token) = page(
             &format!("members/{name}"),
             entries,
-            request.max_results,
+            self.page_size(request.max_results),
             token,
         )?;
         Ok(MemberList { things, next_token })
@@ -229,25 +233,31 @@ impl Model {
         let thing = self.existing_thing(name, Violations::default())?;
         let groups = self.groups.iter();
         let names = groups
-            .filter(|(_, group)| group.members.contains(&thing))
+            .filter(|(_, group)| group.members.contains_key(&thing))
             .map(|(name, _)| name);
         let token = request.next_token.as_ref();
-        list(
-            scope,
-            &format!("of/{thing}"),
-            names,
-            request.max_results,
-            token,
-        )
+        check_page(request.max_results)?;
+        let size = self.page_size(request.max_results);
+        list(scope, &format!("of/{thing}"), names, size, token)
     }
 
     /// The members of a group and of all groups below it.
     pub(super) fn members(&self, group: &GroupName) -> BTreeSet<ThingName> {
+        self.members_where(group, |_| true).collect()
+    }
+
+    /// Those of the members whose joining counts.
+    pub(super) fn members_where(
+        &self,
+        group: &GroupName,
+        counts: impl Fn(Timestamp) -> bool + Copy,
+    ) -> impl Iterator<Item = ThingName> {
         let groups = self.groups.iter();
         groups
-            .filter(|(name, _)| self.lineage(name).contains(&group))
-            .flat_map(|(_, group)| group.members.iter().cloned())
-            .collect()
+            .filter(move |(name, _)| self.lineage(name).contains(&group))
+            .flat_map(|(_, group)| &group.members)
+            .filter(move |(_, joined)| counts(**joined))
+            .map(|(thing, _)| thing.clone())
     }
 
     /// A group and all groups above it, the root last.
@@ -306,12 +316,11 @@ fn list<'a>(
     scope: &Scope,
     list: &str,
     names: impl Iterator<Item = &'a GroupName>,
-    max_results: Option<i64>,
+    size: usize,
     token: Option<&String>,
 ) -> Result<GroupList, ControlError> {
-    check_page(max_results)?;
     let entries = names.map(|name| (name.to_string(), reference(name, scope)));
-    let (thing_groups, next_token) = page(list, entries, max_results, token)?;
+    let (thing_groups, next_token) = page(list, entries, size, token)?;
     Ok(GroupList {
         thing_groups,
         next_token,

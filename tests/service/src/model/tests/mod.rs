@@ -7,6 +7,7 @@ mod executions;
 mod groups;
 mod notifications;
 mod property;
+mod quotas;
 mod rules;
 mod schedule;
 mod tags;
