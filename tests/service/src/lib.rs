@@ -10,3 +10,4 @@ pub mod model;
 pub mod pki;
 pub mod service;
 pub mod shared;
+pub mod throttle;

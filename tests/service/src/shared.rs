@@ -16,6 +16,7 @@ use crate::device::{self, Outlet};
 use crate::model::Model;
 use crate::model::document::Presign;
 use crate::model::time::Timestamp;
+use crate::throttle::{Kind, Rates, Throttle};
 
 /// The model behind a lock, with its clock and its way to the devices; clones share one model.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ struct Inner {
     outlet: Arc<dyn Outlet>,
     /// Locked for a moment, and after the model if both are.
     faults: Mutex<DeviceFaults>,
+    /// Locked for a moment, alone or after the model.
+    throttle: Mutex<Throttle>,
     deadline_moved: Notify,
 }
 
@@ -47,6 +50,7 @@ impl Shared {
             presign,
             outlet,
             faults: Mutex::default(),
+            throttle: Mutex::default(),
             deadline_moved: Notify::new(),
         };
         Self {
@@ -107,6 +111,22 @@ impl Shared {
         self.inner.faults()
     }
 
+    /// How many requests a second are taken.
+    pub fn rates(&self) -> Rates {
+        self.inner.throttle().rates()
+    }
+
+    /// Sets how many requests a second are taken.
+    pub fn set_rates(&self, rates: Rates) {
+        self.inner.throttle().set_rates(rates);
+    }
+
+    /// Whether a request that arrives now is one of those that are taken.
+    pub fn takes(&self, kind: Kind<'_>) -> bool {
+        let now = self.inner.clock.now();
+        self.inner.throttle().takes(kind, now)
+    }
+
     /// Ends executions whose timers run out, for as long as it is polled. One task does this.
     pub async fn run_timers(&self) {
         loop {
@@ -141,6 +161,10 @@ impl Inner {
             let fault = self.faults().next_notification(&effect);
             device::tell(&*self.outlet, &*self.presign, &effect, fault, now);
         }
+    }
+
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn faults(&self) -> MutexGuard<'_, DeviceFaults> {

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use super::Backend;
 use super::error::ApiError;
 use super::extract::{Answer, Answered, Json, Labels, Parameters, absent};
+use super::throttle;
 use crate::model::error::DeviceError;
 use crate::model::operation::{
     CLIENT_TOKEN, Describe, JobExecution, Pending, Selector, StartNext, Update, path_names,
@@ -26,13 +27,14 @@ use crate::model::time::Timestamp;
 type Service = State<Arc<Backend>>;
 type Body = Map<String, Value>;
 
-pub(super) fn routes() -> Router<Arc<Backend>> {
-    Router::new()
+pub(super) fn routes(service: &Arc<Backend>) -> Router<Arc<Backend>> {
+    let jobs = Router::new()
         .route("/things/{thing}/jobs", get(get_pending))
         .route(
             "/things/{thing}/jobs/{job}",
             get(describe).post(update).put(start_next),
-        )
+        );
+    throttle::reads_and_writes(jobs, service)
         .route("/command-executions", post(absent("StartCommandExecution")))
 }
 

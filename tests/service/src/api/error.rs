@@ -10,6 +10,8 @@ use uuid::Uuid;
 use crate::model::error::{ControlError, DeviceError};
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const THROTTLING: &str = "ThrottlingException";
+const RATE_EXCEEDED: &str = "Rate exceeded";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// A refusal as the wire carries it.
@@ -80,6 +82,16 @@ impl ApiError {
         let message =
             "Requests with an Origin header are refused: no web page may drive the service";
         Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+    }
+
+    /// A request of the control plane beyond its rate.
+    pub(super) fn throttled() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, THROTTLING, RATE_EXCEEDED)
+    }
+
+    /// A request of a device beyond the rate.
+    pub(super) fn device_throttled() -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, THROTTLING, RATE_EXCEEDED)
     }
 
     /// A fault of the service.

@@ -30,6 +30,7 @@ mod jobs;
 mod local;
 mod scope;
 mod templates;
+mod throttle;
 
 #[cfg(test)]
 mod tests;
@@ -107,10 +108,10 @@ impl Api {
         Self {
             control: plane(
                 control::routes()
-                    .merge(jobs::routes())
-                    .merge(templates::routes()),
+                    .merge(throttle::each_operation(jobs::routes(), &backend))
+                    .merge(throttle::each_operation(templates::routes(), &backend)),
             ),
-            data: plane(data::routes()),
+            data: plane(data::routes(&backend)),
             local: plane(local::routes()),
             backend,
         }

@@ -19,8 +19,9 @@ use crate::model::operation::{Describe, GetPending, Pending, Selector, StartNext
 use crate::model::time::Timestamp;
 use crate::model::{Effect, Model};
 use crate::shared::Shared;
+use crate::throttle::Kind;
 
-use faults::{NotificationFault, Operation, RequestFault};
+use faults::{FaultCode, NotificationFault, Operation, RequestFault};
 use message::{Answer, Body};
 use topic::{Asked, TopicError, Verb};
 
@@ -77,7 +78,9 @@ pub fn answer(shared: &Shared, request: &Request) {
             return reply.rejected(message::unreadable(code, message, None, now));
         }
     };
-    if let Some(code) = fault.code {
+    let throttled = !shared.takes(asked.verb.kind());
+    let throttled = throttled.then_some(FaultCode::RequestThrottled);
+    if let Some(code) = fault.code.or(throttled) {
         let (code, message) = code.told();
         let (token, now) = (body.token.as_ref(), shared.clock().now());
         return reply.rejected(message::unreadable(code, message, token, now));
@@ -188,6 +191,13 @@ impl Verb {
             Self::GetPending => Operation::Pending,
             Self::StartNext => Operation::StartNext,
             Self::Update(_) => Operation::Update,
+        }
+    }
+
+    fn kind(&self) -> Kind<'static> {
+        match self {
+            Self::Describe(_) | Self::GetPending => Kind::Read,
+            Self::StartNext | Self::Update(_) => Kind::Write,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::model::names::Scope;
 use crate::model::request::{
     CancelJob, CreateJob, CreateThing, DeleteJob, UpdateEventConfigurations,
 };
+use crate::throttle::Rates;
 
 const JOBS: &str = "$aws/things/gw-1/jobs/";
 const NOON: u64 = 1_700_000_000;
@@ -402,6 +403,38 @@ fn a_status_is_missing_or_wrong_but_not_both() {
     ] {
         assert_eq!(bench.ask("J/update", &body)["message"], expected);
     }
+}
+
+#[test]
+fn a_request_beyond_the_rate_is_rejected_until_the_clock_moves() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    bench.shared.set_rates(Rates {
+        data_plane_reads: Some(2),
+        data_plane_writes: Some(1),
+        ..Rates::default()
+    });
+    bench.ask("get", &json!({}));
+    bench.ask("$next/get", &json!({}));
+    let reads = ["get", "J/get", "$next/get", "no-such/get"];
+    for topic in reads {
+        let answer = bench.ask(topic, &json!({"clientToken": "t"}));
+        let expected = json!({
+            "code": "RequestThrottled", "message": "Rate exceeded", "clientToken": "t",
+            "timestamp": NOON,
+        });
+        assert_eq!(answer, expected, "{topic}");
+    }
+    assert_eq!(
+        bench.ask("start-next", &json!({}))["execution"]["jobId"],
+        "J"
+    );
+    bench.drain();
+    let answer = bench.ask("J/update", &json!({"status": "SUCCEEDED"}));
+    assert_eq!(answer["code"], "RequestThrottled");
+    bench.wait_until(NOON + 1);
+    let answer = bench.ask("J/get", &json!({}));
+    assert_eq!(answer["execution"]["status"], "IN_PROGRESS");
 }
 
 #[test]
