@@ -115,7 +115,6 @@ impl Bucket {
     }
 
     /// Whether the bucket is as good as a new one.
-    #[cfg(test)]
     pub(crate) fn is_full(&self, rate: u32, now: u64) -> bool {
         self.lacks(rate, now) == 0
     }

@@ -14,17 +14,13 @@ use tokio::time::Instant;
 use super::codec::Version;
 use super::message::{Delivery, Message, Qos};
 use super::policy;
+use super::quotas::{Connects, MqttQuotas, limit};
 use super::session::{Session, Subscription};
 use super::topic::TopicFilter;
 use super::{ConnectionId, LiveConnection};
 
 /// The most sessions, of clients that are connected or away.
 const SESSION_LIMIT: usize = 4096;
-
-/// The most unacknowledged QoS 1 messages towards one client.
-///
-/// <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>
-const IN_FLIGHT_LIMIT: usize = 100;
 
 /// A [`Hub`] that connections share.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +39,8 @@ pub(super) struct Hub {
     sessions: BTreeMap<ClientKey, Session>,
     connections: BTreeMap<ConnectionId, Connection>,
     last_connection: u64,
+    quotas: MqttQuotas,
+    connects: Connects,
 }
 
 /// Names a client. Two things may use one client id: a policy that lets each connect only under its own
@@ -98,6 +96,22 @@ pub(super) enum Grant {
 }
 
 impl Hub {
+    /// The quotas in force.
+    pub(super) fn quotas(&self) -> MqttQuotas {
+        self.quotas
+    }
+
+    /// Puts other quotas in force.
+    pub(super) fn set_quotas(&mut self, quotas: MqttQuotas) {
+        self.quotas = quotas;
+    }
+
+    /// Counts a CONNECT, and says whether it is one that the quota allows.
+    pub(super) fn may_connect(&mut self, now: Instant, client: &ClientKey) -> bool {
+        let rate = self.quotas.connects_per_second;
+        self.connects.take(rate, now, client)
+    }
+
     /// Lets a client in, or refuses because there are too many sessions.
     ///
     /// A connection that already holds the session is told to close.
@@ -243,10 +257,11 @@ impl Hub {
         if !policy::may_subscribe(thing, &filter) {
             return Grant::NotAuthorized;
         }
+        let quota = limit(self.quotas.subscriptions_per_connection);
         let Some(session) = self.session_of(connection) else {
             return Grant::NotAuthorized;
         };
-        if session.subscribe(filter, subscription) {
+        if session.subscribe(filter, subscription, quota) {
             Grant::Granted(subscription.qos)
         } else {
             Grant::QuotaExceeded
@@ -318,8 +333,9 @@ impl Hub {
         connection: &ConnectionId,
         has_packet_id: bool,
     ) -> Option<Delivery> {
+        let quota = limit(self.quotas.in_flight_messages);
         let session = self.session_of(connection)?;
-        let may_send_qos1 = has_packet_id && session.in_flight() < IN_FLIGHT_LIMIT;
+        let may_send_qos1 = has_packet_id && session.in_flight() < quota;
         session.take(now, may_send_qos1)
     }
 

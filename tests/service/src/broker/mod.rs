@@ -14,6 +14,7 @@ mod message;
 mod outside;
 mod peer;
 mod policy;
+mod quotas;
 mod session;
 #[cfg(test)]
 mod testing;
@@ -27,12 +28,13 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use codec::PAYLOAD_LIMIT;
 use embedded::Embedded;
 use hub::Close;
 use message::{Message, Qos};
 use outside::Outside;
 pub use outside::{BrokerError, OutsideBroker};
+pub use quotas::MqttQuotas;
+use quotas::limit;
 
 /// Names one MQTT connection for as long as it lasts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,10 +138,10 @@ impl Broker {
     pub fn publish(&self, topic: &str, payload: Bytes) {
         match &self.0 {
             Kind::Embedded(embedded) => {
-                let Some(message) = said(topic, payload) else {
+                let mut hub = embedded.hub.lock();
+                let Some(message) = said(topic, payload, hub.quotas()) else {
                     return;
                 };
-                let mut hub = embedded.hub.lock();
                 hub.publish(now(), None, &message, Qos::AtLeastOnce);
             }
             Kind::Outside(outside) => outside.publish(topic, payload),
@@ -152,10 +154,11 @@ impl Broker {
     pub fn reply(&self, to: Option<&ConnectionId>, topic: &str, payload: Bytes) {
         match (&self.0, to) {
             (Kind::Embedded(embedded), Some(connection)) => {
-                let Some(message) = said(topic, payload) else {
+                let mut hub = embedded.hub.lock();
+                let Some(message) = said(topic, payload, hub.quotas()) else {
                     return;
                 };
-                embedded.hub.lock().reply(connection, &message);
+                hub.reply(connection, &message);
             }
             (Kind::Embedded(_), None) | (Kind::Outside(_), _) => self.publish(topic, payload),
         }
@@ -176,6 +179,23 @@ impl Broker {
     pub fn forget_messages(&self) {
         match &self.0 {
             Kind::Embedded(embedded) => embedded.hub.lock().forget_messages(),
+            Kind::Outside(_) => {}
+        }
+    }
+
+    /// The quotas of the embedded broker; an outside one has its own, and does not tell.
+    #[must_use]
+    pub fn quotas(&self) -> MqttQuotas {
+        match &self.0 {
+            Kind::Embedded(embedded) => embedded.hub.lock().quotas(),
+            Kind::Outside(_) => MqttQuotas::default(),
+        }
+    }
+
+    /// Puts other quotas in force on the embedded broker. What exists beyond them stays.
+    pub fn set_quotas(&self, quotas: MqttQuotas) {
+        match &self.0 {
+            Kind::Embedded(embedded) => embedded.hub.lock().set_quotas(quotas),
             Kind::Outside(_) => {}
         }
     }
@@ -202,8 +222,8 @@ impl Broker {
 }
 
 /// A message of the service's own, unless it is longer than AWS IoT sends any.
-fn said(topic: &str, payload: Bytes) -> Option<Arc<Message>> {
-    if payload.len() > PAYLOAD_LIMIT {
+fn said(topic: &str, payload: Bytes, quotas: MqttQuotas) -> Option<Arc<Message>> {
+    if payload.len() > limit(quotas.payload_bytes) {
         tracing::warn!(topic, len = payload.len(), "discarded message");
         return None;
     }
