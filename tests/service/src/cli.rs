@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use iot_jobs_local::broker::{BrokerError, OutsideBroker};
+use iot_jobs_local::knobs::{self, KnobsError, Setting};
 use iot_jobs_local::service::{MqttSettings, Settings};
 use lexopt::prelude::*;
 use tracing::Level;
@@ -28,6 +29,9 @@ Usage: iot-jobs-local [OPTIONS]
   --region REGION    the region of requests that name none [eu-west-1]
   --account ID       the account in every ARN [123456789012]
   --events           publish events of jobs and executions, as UpdateEventConfigurations does
+  --knob NAME=VALUE  set a quota, or choose where AWS is unknown; may be repeated
+  --knobs            list what can be set so, and to what
+  --quotas aws|local count by the second what AWS counts so, too [local]: a laptop is no account
   --allow-remote     allow addresses that other machines reach
   --log LEVEL        error, warn, info, debug or trace [info]
   --help, --version
@@ -59,9 +63,8 @@ The service's own paths:
       long nothing is pending), with \"operation\": describe, update, pending or start-next
     \"nextNotifications\": [FAULT, ...], \"allNotifications\": FAULT
       a FAULT is {\"drop\": true} or {\"duplicate\": true}, with \"kind\": notify or notify-next
-  GET  /_local/knobs                    choices where AWS is unknown or tests want more
-  POST /_local/knobs                    {\"strictStatusDetails\": true|false,
-                                         \"notifyNextPerNamespace\": true|false}
+  GET  /_local/knobs                    quotas, and choices where AWS is unknown: see --knobs
+  POST /_local/knobs                    set some: {\"quotas\": {\"concurrentJobs\": 2}, ...}
   POST /_local/reset                    forget things, jobs, buckets, faults and messages
 ";
 
@@ -69,6 +72,7 @@ The service's own paths:
 #[derive(Debug)]
 pub(crate) enum Command {
     Help,
+    Knobs,
     Run(Box<Run>),
     Version,
 }
@@ -97,6 +101,8 @@ pub(crate) enum UsageError {
         value: String,
         expected: &'static str,
     },
+    #[error("--knob: {0}\nhelp: --knobs tells of each of {names}", names = knobs::names().collect::<Vec<_>>().join(", "))]
+    Knobs(#[from] KnobsError),
     #[error("{0}\nhelp: see --help")]
     Syntax(#[from] lexopt::Error),
 }
@@ -111,6 +117,7 @@ impl Command {
             ..Settings::default()
         };
         let (mut ready_file, mut log, mut outside) = (None, Level::INFO, Outside::default());
+        let mut asked = Vec::new();
         while let Some(argument) = parser.next()? {
             match argument {
                 Short('h') | Long("help") => return Ok(Self::Help),
@@ -122,13 +129,18 @@ impl Command {
                 Long("broker-cert") => outside.certificate = Some(parser.value()?.into()),
                 Long("broker-key") => outside.key = Some(parser.value()?.into()),
                 Long("data") => settings.data = Some(parser.value()?.into()),
-                Long("events") => settings.knobs.events = true,
+                Long("events") => asked.push(("events".to_owned(), true.into())),
                 Long("host") => settings.host = parser.value()?.string()?,
                 Long("http") => settings.http = address("http", parser.value()?.string()?)?,
+                Long("knob") => asked.push(knob(parser.value()?.string()?)?),
+                Long("knobs") => return Ok(Self::Knobs),
                 Long("log") => log = level(parser.value()?.string()?)?,
                 Long("mqtt") => {
                     settings.mqtt =
                         MqttSettings::Embedded(address("mqtt", parser.value()?.string()?)?);
+                }
+                Long("quotas") => {
+                    asked.push(("quotas".to_owned(), parser.value()?.string()?.into()));
                 }
                 Long("ready-file") => ready_file = Some(parser.value()?.into()),
                 Long("region") => settings.region = region(parser.value()?.string()?)?,
@@ -137,6 +149,7 @@ impl Command {
                 }
             }
         }
+        settings.knobs.set(asked)?;
         if let Some(outside) = outside.settings()? {
             settings.mqtt = MqttSettings::Outside(outside);
         }
@@ -198,6 +211,14 @@ fn account(value: String) -> Result<String, UsageError> {
     })
 }
 
+fn knob(value: String) -> Result<Setting, UsageError> {
+    knobs::setting(&value).ok_or(UsageError::Invalid {
+        option: "knob",
+        value,
+        expected: "NAME=VALUE",
+    })
+}
+
 fn region(value: String) -> Result<String, UsageError> {
     let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !value.is_empty() && value.bytes().all(is_legal) {
@@ -220,6 +241,9 @@ fn level(value: String) -> Result<Level, UsageError> {
 
 #[cfg(test)]
 mod tests {
+    use iot_jobs_local::knobs::Knobs;
+    use iot_jobs_local::model::AtConcurrencyLimit;
+
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Command, String> {
@@ -249,7 +273,8 @@ mod tests {
         assert!(HELP.contains(&format!("[{}]", settings.host)));
         assert!(HELP.contains(&format!("[{}]", settings.region)));
         assert!(HELP.contains(&format!("[{}]", settings.account)));
-        assert!(!settings.allow_remote && !settings.knobs.events);
+        assert!(!settings.allow_remote);
+        assert_eq!(settings.knobs, Knobs::default());
     }
 
     #[test]
@@ -286,7 +311,7 @@ mod tests {
             (settings.region.as_str(), settings.account.as_str()),
             ("us-east-1", "000000000001")
         );
-        assert!(settings.allow_remote && settings.knobs.events);
+        assert!(settings.allow_remote && settings.knobs.jobs.events);
         assert_eq!((run.ready_file, run.log), (Some("r".into()), Level::DEBUG));
     }
 
@@ -319,6 +344,44 @@ mod tests {
             parse(&["--port", "1"])
                 .unwrap_err()
                 .starts_with("invalid option '--port'")
+        );
+    }
+
+    #[test]
+    fn knobs_are_set_in_the_order_of_the_options() {
+        let knobs = run(&[
+            "--knob",
+            "quotas.concurrentJobs=2",
+            "--knob=atConcurrencyLimit=hold",
+            "--quotas=aws",
+            "--knob",
+            "quotas.requestsPerSecond.controlPlane=off",
+        ]);
+        let knobs = knobs.settings.knobs;
+        assert_eq!(knobs.jobs.quotas.concurrent_jobs, 500);
+        assert_eq!(knobs.jobs.at_concurrency_limit, AtConcurrencyLimit::Hold);
+        assert_eq!(knobs.mqtt.connects_per_second, Some(1));
+        assert_eq!(
+            (knobs.rates.control_plane, knobs.rates.data_plane_reads),
+            (None, Some(200))
+        );
+        assert!(matches!(parse(&["--knobs"]), Ok(Command::Knobs)));
+    }
+
+    #[test]
+    fn every_knob_that_cannot_be_set_is_told_with_the_names_of_all() {
+        let refused = parse(&["--knob", "a=1", "--quotas", "gcp", "--knob", "events=2"]);
+        let told = refused.unwrap_err();
+        for part in [
+            "--knob: there is no knob a; quotas cannot be \"gcp\": ",
+            "; events cannot be 2: true or false is expected\nhelp: ",
+            "quotas.concurrentJobs, ",
+        ] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert_eq!(
+            parse(&["--knob", "events"]).unwrap_err(),
+            "--knob events: NAME=VALUE is expected\nhelp: see --help"
         );
     }
 

@@ -6,6 +6,7 @@ pub mod broker;
 pub mod clock;
 pub mod device;
 pub mod http;
+pub mod knobs;
 pub mod model;
 pub mod pki;
 pub mod service;

@@ -23,7 +23,8 @@ use crate::broker::{Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
 use crate::device;
 use crate::http::{self, Patience};
-use crate::model::{Knobs, Model};
+use crate::knobs::Knobs;
+use crate::model::Model;
 use crate::pki::{Pki, PkiError};
 use crate::shared::Shared;
 
@@ -52,7 +53,7 @@ pub struct Settings {
     pub allow_remote: bool,
     /// The service's time.
     pub clock: Clock,
-    /// Choices where AWS's behaviour is unknown.
+    /// Quotas, and choices where AWS's behaviour is unknown.
     pub knobs: Knobs,
 }
 
@@ -206,9 +207,11 @@ impl Service {
             path: objects,
             source,
         })?;
-        let model = Model::new(settings.knobs);
+        let model = Model::new(settings.knobs.jobs);
         let (presign, outlet) = (Arc::new(artifacts.clone()), Arc::new(broker.clone()));
         let shared = Shared::new(model, settings.clock, presign, outlet);
+        shared.set_rates(settings.knobs.rates);
+        broker.set_quotas(settings.knobs.mqtt);
 
         let api = Api::new(Backend {
             shared: shared.clone(),

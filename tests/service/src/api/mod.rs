@@ -18,8 +18,8 @@
 //! | `POST /_local/clock` `{"advance": SECONDS, "frozen": BOOL}` | steps the clock; stops it or lets it run |
 //! | `GET /_local/faults` | the faults to come, see [`crate::artifacts::Faults`] and [`crate::device::faults::DeviceFaults`] |
 //! | `POST /_local/faults` | replaces them |
-//! | `GET /_local/knobs` | `strictStatusDetails` and `notifyNextPerNamespace`, see [`crate::model::Knobs`] |
-//! | `POST /_local/knobs` | sets those that it names |
+//! | `GET /_local/knobs` | every quota and every choice, as `{"quotas": {"concurrentJobs": 500}}`, see [`crate::knobs`] |
+//! | `POST /_local/knobs` | sets those that it names, or none if one cannot be set; `{"quotas": "aws"}` switches on what AWS counts by the second, too |
 //! | `POST /_local/reset` | forgets things, jobs, buckets, faults and waiting messages; certificates and clock stay |
 
 mod control;
@@ -46,6 +46,7 @@ use hyper_util::service::TowerToHyperService;
 
 use crate::artifacts::Artifacts;
 use crate::broker::Broker;
+use crate::knobs::{Knobs, KnobsError, Setting};
 use crate::model::Model;
 use crate::model::error::ControlError;
 use crate::model::names::Scope;
@@ -83,6 +84,32 @@ impl Backend {
         operation: impl FnOnce(&mut Model, Timestamp) -> Result<T, ControlError>,
     ) -> Result<T, ApiError> {
         Ok(self.shared.with(operation)?)
+    }
+
+    /// The choices in force, in all parts.
+    fn knobs(&self) -> Knobs {
+        self.shared.with(|model, _| self.knobs_with(model))
+    }
+
+    /// Makes other choices, from now on.
+    fn set_knobs(&self, asked: Vec<Setting>) -> Result<Knobs, KnobsError> {
+        // Under the model's lock, so that no other request sets knobs meanwhile.
+        self.shared.with(|model, _| {
+            let mut knobs = self.knobs_with(model);
+            knobs.set(asked)?;
+            model.set_knobs(knobs.jobs);
+            self.shared.set_rates(knobs.rates);
+            self.broker.set_quotas(knobs.mqtt);
+            Ok(knobs)
+        })
+    }
+
+    fn knobs_with(&self, model: &Model) -> Knobs {
+        Knobs {
+            jobs: model.knobs(),
+            mqtt: self.broker.quotas(),
+            rates: self.shared.rates(),
+        }
     }
 }
 
