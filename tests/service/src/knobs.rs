@@ -2,7 +2,7 @@
 //!
 //! [`Knobs`] holds the choices of all parts. Who sets one from outside names it, be it in the JSON of
 //! `/_local/knobs` or after `--knob`: the names, what may stand behind them and where AWS documents it are in
-//! one [`table`]. Either all that is asked is set, or nothing, and then every problem is told.
+//! one table, which [`listing`] prints. Either all that is asked is set, or nothing, and then every problem is told.
 
 mod table;
 
@@ -264,8 +264,12 @@ mod tests {
     use super::*;
 
     fn set(knobs: &mut Knobs, asked: Value) -> Result<(), String> {
-        let asked = settings(serde_json::from_value(asked).unwrap());
-        knobs.set(asked).map_err(|error| error.to_string())
+        let Value::Object(asked) = asked else {
+            panic!("{asked} is no object");
+        };
+        knobs
+            .set(settings(asked))
+            .map_err(|error| error.to_string())
     }
 
     #[test]

@@ -46,9 +46,10 @@ impl MqttQuotas {
     pub const PAYLOAD_BYTES_MAX: u32 = 128 * 1024;
 }
 
+const _: () = assert!(MqttQuotas::PAYLOAD_BYTES_MAX as usize == PAYLOAD_LIMIT);
+
 impl Default for MqttQuotas {
     fn default() -> Self {
-        const { assert!(MqttQuotas::PAYLOAD_BYTES_MAX as usize == PAYLOAD_LIMIT) }
         Self {
             payload_bytes: Self::PAYLOAD_BYTES_MAX,
             subscriptions_per_connection: 50,

@@ -2,6 +2,8 @@
 
 use core::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::{Knobs, OFF};
 use crate::broker::MqttQuotas;
 use crate::model::AtConcurrencyLimit;
@@ -331,9 +333,11 @@ pub fn listing() -> String {
             Access::Rate { aws, .. } => format!("{OFF}|N, on AWS {aws}"),
         };
         let default = match access.read(&mut defaults) {
-            serde_json::Value::Null => OFF.to_owned(),
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
+            Value::Null => OFF.to_owned(),
+            Value::String(text) => text,
+            value @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                value.to_string()
+            }
         };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name}={values} [{default}]\n    {about}\n    {page}");
