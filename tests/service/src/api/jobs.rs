@@ -78,10 +78,11 @@ pub(super) async fn fetch(
     service: &Backend,
     source: Option<&str>,
 ) -> Option<Result<Vec<u8>, SourceError>> {
+    let location = ObjectLocation::parse(source?);
     // The model refuses longer documents; one byte more of a source tells it.
-    let longest = service.shared.with(|model, _| model.knobs().quotas);
-    let longest = u64::from(longest.document_bytes) + 1;
-    Some(match ObjectLocation::parse(source?) {
+    let quotas = service.shared.with(|model, _| model.knobs().quotas);
+    let longest = u64::from(quotas.document_bytes) + 1;
+    Some(match location {
         Some(location) => service.artifacts.read(&location, longest).await,
         None => Err(SourceError::UrlInvalid),
     })

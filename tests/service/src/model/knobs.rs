@@ -16,8 +16,8 @@ pub struct Knobs {
     /// Publish notify-next of a namespace even while another namespace heads the thing's queue.
     /// AWS does not (aws-greengrass-lite issue #1151).
     pub notify_next_per_namespace: bool,
-    /// Publish the events of jobs and executions from the start, as after
-    /// UpdateEventConfigurations. AWS publishes none until it is asked.
+    /// Publish the events of jobs and executions, as after UpdateEventConfigurations. AWS publishes
+    /// none until it is asked (developer guide, events-jobs).
     pub events: bool,
     /// Take a rollout whose rate rises at notified and at succeeded things, whichever are sooner, as
     /// samples of AWS's documentation have it. AWS refuses it.

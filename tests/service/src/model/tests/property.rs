@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::model::AtConcurrencyLimit;
 use crate::model::events::Event;
 use crate::model::operation::PendingSummary;
 use crate::model::request::{CancelJobExecution, DeleteJob, DeleteJobExecution, UpdateJob};
@@ -163,10 +164,10 @@ struct Watch {
 }
 
 impl Watch {
-    fn new() -> Self {
+    fn new(knobs: Knobs) -> Self {
         let mut model = Model::new(Knobs {
             events: true,
-            ..Knobs::default()
+            ..knobs
         });
         THINGS.iter().for_each(|name| add_thing(&mut model, name));
         create_group(&mut model, GROUPS[0], None).unwrap();
@@ -179,6 +180,14 @@ impl Watch {
             seen: BTreeMap::new(),
             jobs: BTreeMap::new(),
             events: Vec::new(),
+        }
+    }
+
+    fn walk(&mut self, steps: &[Step]) {
+        for step in steps {
+            self.take(step);
+            self.listen();
+            self.check();
         }
     }
 
@@ -406,7 +415,9 @@ impl Watch {
             for status in ExecutionStatus::ALL {
                 assert_eq!(job.count(status), counts.get(&status).copied().unwrap_or(0));
             }
-            rolling += usize::from(job.is_rolling_out());
+            // Or it waits for its turn to.
+            let waits = !job.rollout.waiting.is_empty();
+            rolling += usize::from(job.status() == JobStatus::InProgress && waits);
             assert!(!job.is_over(), "{id} has nothing to do");
         }
         assert_eq!(
@@ -589,11 +600,23 @@ fn jobs_of(pending: &Pending) -> BTreeSet<String> {
 proptest! {
     #[test]
     fn books_and_notifications_are_true_to_the_executions(steps in vec(step(), 1..60)) {
-        let mut watch = Watch::new();
-        for step in &steps {
-            watch.take(step);
-            watch.listen();
-            watch.check();
+        Watch::new(Knobs::default()).walk(&steps);
+    }
+
+    #[test]
+    fn they_are_true_where_few_jobs_roll_out_at_a_time_and_timers_are_late(
+        steps in vec(step(), 1..60),
+        holds in any::<bool>(),
+    ) {
+        let mut knobs = Knobs {
+            timeout_slack_seconds: 7,
+            minimum_schedule_lead_minutes: 0,
+            ..Knobs::default()
+        };
+        if holds {
+            knobs.at_concurrency_limit = AtConcurrencyLimit::Hold;
         }
+        knobs.quotas.concurrent_jobs = 1;
+        Watch::new(knobs).walk(&steps);
     }
 }
