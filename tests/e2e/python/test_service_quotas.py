@@ -481,6 +481,16 @@ class Devices(KnobsTest):
                         self.assertEqual((kind, body[0]), (Device.DISCONNECT, 0x87))
                     self.assertIsNone(device.receive())
 
+    def test_a_denied_filter_fails_alone_where_that_is_chosen(self):
+        self.knobs(deniedFilterFailsAlone=True)
+        for version, code in ((4, 0x80), (5, 0x87)):
+            with self.subTest(version=version):
+                device = self.let_in(Device(self, version))
+                device.subscribe("a", "$aws/things/another/jobs/notify")
+                kind, body = device.receive()
+                self.assertEqual((kind, body[-2:]), (Device.SUBACK, bytes([1, code])))
+                self.assertEqual(device.ask("get", {})[0], "get/accepted")
+
     def test_a_payload_beyond_the_quota_ends_the_connection(self):
         self.quotas(payloadBytes=100)
         for version in (4, 5):

@@ -151,6 +151,11 @@ impl Service {
         serde_json::from_value(made).map_err(|error| KitError::Build(format!("{call}: {error}")))
     }
 
+    /// Sets quotas and choices, as `/_local/knobs` documents them.
+    pub fn set_knobs(&self, knobs: &Value) -> Result<(), KitError> {
+        self.admin("/_local/knobs", knobs)
+    }
+
     /// Sets the faults of the artifact server, as `/_local/faults` documents them.
     pub fn fault(&self, faults: &Value) -> Result<(), KitError> {
         self.admin("/_local/faults", faults)

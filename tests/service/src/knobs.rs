@@ -141,6 +141,7 @@ impl Knobs {
         self.mqtt = MqttQuotas {
             connects_per_second: connects,
             publishes_per_second: publishes,
+            denied_filter_fails_alone: self.mqtt.denied_filter_fails_alone,
             ..MqttQuotas::default()
         };
         self.rates = rates;
@@ -324,7 +325,8 @@ mod tests {
     #[test]
     fn all_quotas_are_set_to_those_of_aws_and_back() {
         let mut knobs = Knobs::default();
-        set(&mut knobs, json!({"quotas": {"deletingJobs": 1}})).unwrap();
+        let asked = json!({"quotas": {"deletingJobs": 1}, "deniedFilterFailsAlone": true});
+        set(&mut knobs, asked).unwrap();
         set(&mut knobs, json!({"quotas": "aws"})).unwrap();
         let quotas = &knobs.to_json()["quotas"];
         assert_eq!(
@@ -338,7 +340,9 @@ mod tests {
             (&quotas["connectsPerSecond"], &quotas["publishesPerSecond"]),
             (&json!(1), &json!(100))
         );
-        set(&mut knobs, json!({"quotas": "local"})).unwrap();
+        assert!(knobs.mqtt.denied_filter_fails_alone, "that is no quota");
+        let asked = json!({"quotas": "local", "deniedFilterFailsAlone": false});
+        set(&mut knobs, asked).unwrap();
         assert_eq!(knobs, Knobs::default());
         assert!(set(&mut knobs, json!({"quotas": "mine"})).is_err());
     }

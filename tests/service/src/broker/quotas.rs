@@ -35,6 +35,9 @@ pub struct MqttQuotas {
     pub connects_per_second: Option<u32>,
     /// Messages per second and connection, from the client; what exceeds it is discarded.
     pub publishes_per_second: Option<u32>,
+    /// Whether a filter that the policy denies fails in the SUBACK, as the developer guide (mqtt) has clients
+    /// expect it, and not with the connection, as life-cycle-events has it and clients report.
+    pub denied_filter_fails_alone: bool,
 }
 
 impl MqttQuotas {
@@ -57,6 +60,7 @@ impl Default for MqttQuotas {
             in_flight_messages: 100,
             connects_per_second: None,
             publishes_per_second: None,
+            denied_filter_fails_alone: false,
         }
     }
 }

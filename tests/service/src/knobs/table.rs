@@ -87,7 +87,7 @@ const fn rate(
 }
 
 /// Every knob, by name.
-pub(super) static TABLE: [Knob; 33] = [
+pub(super) static TABLE: [Knob; 34] = [
     Knob {
         name: "atConcurrencyLimit",
         about: "a job too many to roll out is refused, or scheduled and cancelled; or it waits",
@@ -99,6 +99,12 @@ pub(super) static TABLE: [Knob; 33] = [
         "take a rollout whose rate rises at notified and at succeeded things",
         "developer guide, job-configurations-api against the samples of create-job",
         |knobs| &mut knobs.jobs.both_rate_criteria,
+    ),
+    flag(
+        "deniedFilterFailsAlone",
+        "answer a filter that the policy denies in the SUBACK, and do not end the connection",
+        "developer guide, mqtt against life-cycle-events and reports of clients",
+        |knobs| &mut knobs.mqtt.denied_filter_fails_alone,
     ),
     flag(
         "events",

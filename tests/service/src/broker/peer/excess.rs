@@ -51,7 +51,6 @@ pub(super) fn ends_connection(
     if grants.len() > limit(quotas.filters_per_subscribe) {
         return Some(DisconnectReasonCode::QuotaExceeded);
     }
-    grants
-        .contains(&Grant::NotAuthorized)
-        .then_some(DisconnectReasonCode::NotAuthorized)
+    let denied = grants.contains(&Grant::NotAuthorized) && !quotas.denied_filter_fails_alone;
+    denied.then_some(DisconnectReasonCode::NotAuthorized)
 }

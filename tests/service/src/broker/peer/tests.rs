@@ -228,6 +228,19 @@ fn a_denied_filter_closes_and_mqtt_5_says_why() {
 }
 
 #[test]
+fn a_denied_filter_fails_alone_where_that_is_chosen() {
+    for (version, code) in [(Version::V3, "80"), (Version::V5, "87")] {
+        let hub = limited(|quotas| quotas.denied_filter_fails_alone = true);
+        let mut link = Link::on(&hub, version, Hello::named("pump"));
+
+        let answers = link.subscribe(&[NOTIFY, "$aws/things/valve/#"], WireQos::AtLeastOnce);
+
+        assert_eq!(tell(answers), [format!("SUBACK [01, {code}]")]);
+        assert!(!link.is_closed());
+    }
+}
+
+#[test]
 fn a_filter_that_is_none_fails_alone() {
     for (version, code) in [(Version::V3, "80"), (Version::V5, "8f")] {
         let mut link = Link::connected(version, Hello::named("pump"));
