@@ -99,10 +99,15 @@ async fn describe_endpoint(
     Parameters(asked): Parameters<EndpointType>,
 ) -> Answered<Endpoint> {
     let endpoint_type = asked.endpoint_type.as_deref();
-    service.control(|model, _| model.check_endpoint_type(endpoint_type))?;
-    Ok(Answer(Endpoint {
-        endpoint_address: service.mqtt.host.clone(),
-    }))
+    service.control(|model, _| model.knobs().refuse_retired_endpoint(endpoint_type))?;
+    match endpoint_type {
+        None | Some("iot:Data" | "iot:Data-ATS" | "iot:Jobs") => Ok(Answer(Endpoint {
+            endpoint_address: service.mqtt.host.clone(),
+        })),
+        Some(other) => Err(ApiError::invalid_request(format!(
+            "The endpoint type {other} is not valid."
+        ))),
+    }
 }
 
 async fn create_keys_and_certificate() -> ApiError {

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::error::ControlError;
 use super::quotas::Quotas;
 
 /// Choices where AWS's behaviour is unknown, or where tests want more than AWS does.
@@ -58,6 +59,22 @@ impl Default for Knobs {
 }
 
 impl Knobs {
+    /// Refuses to name an endpoint of the type `iot:Jobs` if it is retired.
+    ///
+    /// # Errors
+    ///
+    /// Fails in AWS's words (seen on the live service by MiniStack, 2026-09-19).
+    pub fn refuse_retired_endpoint(&self, endpoint_type: Option<&str>) -> Result<(), ControlError> {
+        if self.iot_jobs_endpoint_retired && endpoint_type == Some("iot:Jobs") {
+            return Err(ControlError::InvalidRequest(
+                "IoT Jobs and Commands APIs are now available through iot:Data-ATS endpoints \
+                 instead of iot:Jobs endpoints. Please use iot:Data-ATS."
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// How long an execution outlives its timers.
     pub(super) fn timeout_slack(&self) -> Duration {
         Duration::from_secs(self.timeout_slack_seconds.into())

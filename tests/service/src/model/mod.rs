@@ -14,7 +14,6 @@ mod crowd;
 mod details;
 mod device_plane;
 pub mod document;
-mod endpoint;
 pub mod error;
 pub mod events;
 mod execution;
