@@ -40,12 +40,14 @@ impl Model {
 
     /// Gives a job its turn to roll out, if it has none yet and there is one.
     pub(super) fn takes_turn(&mut self, id: &JobId) -> bool {
+        if self.jobs.get(id).is_some_and(|job| job.rollout.turn) {
+            return true;
+        }
         let has_turn = self.has_turn();
-        let Some(job) = self.jobs.get_mut(id) else {
-            return false;
-        };
-        job.rollout.turn |= has_turn;
-        job.rollout.turn
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.rollout.turn = has_turn;
+        }
+        has_turn
     }
 
     /// Cancels a scheduled job that is to begin and finds no turn; says whether it did.

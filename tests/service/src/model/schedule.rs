@@ -212,12 +212,17 @@ impl Model {
         self.hide(id, phase == Phase::Shut, now);
         match phase {
             Phase::Ended => self.complete_if_over(id, now),
-            Phase::Open if turned && !self.cancel_if_crowded_out(id, now) => {
-                self.give_deferred(id, now);
-                self.roll_out(id, now);
-            }
+            Phase::Open if turned => self.open(id, now),
             Phase::Shut if turned => self.pause_rollout(id),
             Phase::Open | Phase::Shut => {}
+        }
+    }
+
+    /// Reaches the things of a job that opens, if it has a place among those that roll out.
+    fn open(&mut self, id: &JobId, now: Timestamp) {
+        if !self.cancel_if_crowded_out(id, now) {
+            self.give_deferred(id, now);
+            self.roll_out(id, now);
         }
     }
 
