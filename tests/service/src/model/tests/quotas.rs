@@ -578,3 +578,38 @@ fn events_are_switched_on_and_off_and_what_was_asked_for_stays_otherwise() {
     assert!(told.contains(&"succeeded B".to_owned()), "{told:?}");
     assert!(!told.contains(&"completed B".to_owned()), "{told:?}");
 }
+
+#[test]
+fn as_many_jobs_are_deleted_at_one_time_as_the_quota_has() {
+    let mut model = with_quotas(|quotas| {
+        quotas.deleting_jobs = 1;
+        quotas.rollout_per_minute = 2000;
+    });
+    create_group(&mut model, "G", None).unwrap();
+    for number in 0..1001 {
+        let name = format!("t{number}");
+        add_thing(&mut model, &name);
+        join(&mut model, "G", &name, at(0));
+    }
+    // The executions of so many things are not deleted at once.
+    let rate = json!({"maximumPerMinute": 2000});
+    let large = json!({"targets": [group_arn("G")], "jobExecutionsRolloutConfig": rate});
+    create(&mut model, "large", large, at(0));
+    create(&mut model, "small", json!({}), at(0));
+    let delete = |model: &mut Model, id: &str, now: Timestamp| {
+        let request = DeleteJob {
+            job_id: id.to_owned(),
+            force: true,
+            ..DeleteJob::default()
+        };
+        let deleted = model.delete_job(&request, now);
+        deleted.map_or_else(|error| error.exception(), |()| "")
+    };
+
+    assert_eq!(delete(&mut model, "large", at(0)), "");
+    assert_eq!(described(&model, "large")["status"], "DELETION_IN_PROGRESS");
+    assert_eq!(delete(&mut model, "small", at(0)), "LimitExceededException");
+
+    model.advance(at(1));
+    assert_eq!(delete(&mut model, "small", at(1)), "");
+}
