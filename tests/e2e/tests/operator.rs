@@ -62,6 +62,9 @@ fn a_record_that_cannot_be_read_is_put_aside_and_the_agent_goes_on() {
 #[test]
 fn a_denied_subscription_is_said_once_with_the_policy_action_and_the_thing() {
     let mut scene = Scene::new(|_| {}).unwrap();
+    // The subscriptions fail in the SUBACK, so that the publish behind them is denied, too.
+    let knobs = json!({"deniedFilterFailsAlone": true});
+    scene.service.set_knobs(&knobs).unwrap();
     use_credentials_of(&scene, "another-thing").unwrap();
     scene.device.power_on().unwrap();
     let process = scene.device.process().unwrap();
@@ -83,6 +86,31 @@ fn a_denied_subscription_is_said_once_with_the_policy_action_and_the_thing() {
         "{lines:#?}"
     );
     assert!(lines[1].contains("iot:Publish"), "{lines:#?}");
+}
+
+#[test]
+fn a_subscription_that_ends_the_connection_is_said_once_with_the_policy_action() {
+    let mut scene = Scene::new(|_| {}).unwrap();
+    use_credentials_of(&scene, "another-thing").unwrap();
+    scene.device.power_on().unwrap();
+    let process = scene.device.process().unwrap();
+    wait_for(WITHIN, || {
+        let ups = count(process, "link up");
+        (ups >= 2).then_some(())
+    })
+    .expect("connections again and again");
+
+    let warnings: Vec<_> = process
+        .lines()
+        .into_iter()
+        .filter(|line| line.contains("WARN"))
+        .collect();
+
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert!(
+        warnings[0].contains("iot:Subscribe on topicfilter/$aws/things/"),
+        "{warnings:#?}"
+    );
 }
 
 #[test]

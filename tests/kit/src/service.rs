@@ -207,7 +207,11 @@ impl Service {
         serde_json::from_value(made).map_err(|error| KitError::Build(format!("{call}: {error}")))
     }
 
-    /// Sets the service's faults, as `docs/local-service-admin.md` describes them.
+    /// Sets quotas and choices, as `/_local/knobs` documents them.
+    pub fn set_knobs(&self, knobs: &Value) -> Result<(), KitError> {
+        self.admin("/_local/knobs", knobs)
+    }
+
     pub fn fault(&self, faults: &Value) -> Result<(), KitError> {
         self.admin("/_local/faults", faults)
     }

@@ -17,6 +17,7 @@ use iot_jobs_local::model::operation::Update;
 use iot_jobs_local::model::request::{CreateJob, CreateThing, CreateThingGroup, GroupMembership};
 use iot_jobs_local::model::time::Timestamp;
 use iot_jobs_local::model::{Knobs, Model};
+use serde_json::Map;
 
 const THINGS: usize = 100_000;
 const GROUP: &str = "all";
@@ -106,10 +107,8 @@ fn roll_out(model: &mut Model, scope: &Scope) {
 fn report(model: &mut Model, names: &[String], status: &str) {
     let now = Timestamp::from_secs(MINUTES * MINUTE);
     let job = JobId::parse("job").expect("a job id");
-    let update = Update {
-        status: Some(status.to_owned()),
-        ..Update::default()
-    };
+    let body = Map::from_iter([("status".to_owned(), status.into())]);
+    let update = Update::parse(&body);
     for name in names {
         let thing = ThingName::parse(name).expect("a thing name");
         let updated = model.update(&thing, None, &job, &update, now);

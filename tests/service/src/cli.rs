@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use iot_jobs_local::broker::{BrokerError, OutsideBroker};
 use iot_jobs_local::clock::{self, Scale};
+use iot_jobs_local::knobs::{self, KnobsError, Setting};
 use iot_jobs_local::model::time::Timestamp;
 use iot_jobs_local::service::{MqttSettings, Settings};
 use lexopt::prelude::*;
@@ -38,6 +39,9 @@ Usage: iot-jobs-local [OPTIONS]
   --clock-scale N    run the service's clock N times as fast, up to 100000 [1]
   --frozen-at TIME   let the clock stand at TIME, seconds since 1970, until it is stepped
   --events           publish events of jobs and executions, as UpdateEventConfigurations does
+  --knob NAME=VALUE  set a quota, or choose where AWS is unknown; may be repeated
+  --knobs            list what can be set so, and to what
+  --quotas aws|local count by the second what AWS counts so, too [local]: a laptop is no account
   --admin            allow /_local to step the clock, to plan faults, to set knobs and to reset
   --allow-remote     allow addresses that other machines reach
   --log LEVEL        error, warn, info, debug or trace [info]
@@ -62,6 +66,7 @@ pub(crate) const HELP_ADMIN: &str = include_str!("../../../docs/local-service-ad
 #[derive(Debug)]
 pub(crate) enum Command {
     Help(&'static str),
+    Knobs,
     Run(Box<Run>),
     Version,
 }
@@ -90,6 +95,8 @@ pub(crate) enum UsageError {
         value: String,
         expected: &'static str,
     },
+    #[error("--knob: {0}\nhelp: --knobs tells of each of {names}", names = knobs::names().collect::<Vec<_>>().join(", "))]
+    Knobs(#[from] KnobsError),
     #[error("{0}\nhelp: see --help")]
     Syntax(#[from] lexopt::Error),
 }
@@ -105,6 +112,7 @@ impl Command {
         };
         let (mut ready_file, mut log, mut outside) = (None, Level::INFO, Outside::default());
         let mut clock = Clock::default();
+        let mut asked = Vec::new();
         while let Some(argument) = parser.next()? {
             match argument {
                 Short('h') | Long("help") => return Ok(Self::Help(HELP)),
@@ -121,14 +129,19 @@ impl Command {
                 Long("broker-key") => outside.key = Some(parser.value()?.into()),
                 Long("clock-scale") => clock.scale = Some(scale(parser.value()?.string()?)?),
                 Long("data") => settings.data = Some(parser.value()?.into()),
-                Long("events") => settings.knobs.events = true,
+                Long("events") => asked.push(("events".to_owned(), true.into())),
                 Long("frozen-at") => clock.frozen_at = Some(time(parser.value()?.string()?)?),
                 Long("host") => settings.host = parser.value()?.string()?,
                 Long("http") => settings.http = address("http", parser.value()?.string()?)?,
+                Long("knob") => asked.push(knob(parser.value()?.string()?)?),
+                Long("knobs") => return Ok(Self::Knobs),
                 Long("log") => log = level(parser.value()?.string()?)?,
                 Long("mqtt") => {
                     settings.mqtt =
                         MqttSettings::Embedded(address("mqtt", parser.value()?.string()?)?);
+                }
+                Long("quotas") => {
+                    asked.push(("quotas".to_owned(), parser.value()?.string()?.into()));
                 }
                 Long("ready-file") => ready_file = Some(parser.value()?.into()),
                 Long("region") => settings.region = region(parser.value()?.string()?)?,
@@ -138,6 +151,7 @@ impl Command {
             }
         }
         settings.clock = clock.settings();
+        settings.knobs.set(asked)?;
         if let Some(outside) = outside.settings()? {
             settings.mqtt = MqttSettings::Outside(outside);
         }
@@ -249,6 +263,14 @@ fn account(value: String) -> Result<String, UsageError> {
     })
 }
 
+fn knob(value: String) -> Result<Setting, UsageError> {
+    knobs::setting(&value).ok_or(UsageError::Invalid {
+        option: "knob",
+        value,
+        expected: "NAME=VALUE",
+    })
+}
+
 fn region(value: String) -> Result<String, UsageError> {
     let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !value.is_empty() && value.bytes().all(is_legal) {
@@ -289,6 +311,9 @@ fn level(value: String) -> Result<Level, UsageError> {
 
 #[cfg(test)]
 mod tests {
+    use iot_jobs_local::knobs::Knobs;
+    use iot_jobs_local::model::AtConcurrencyLimit;
+
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Command, String> {
@@ -318,7 +343,8 @@ mod tests {
         assert!(HELP.contains(&format!("[{}]", settings.host)));
         assert!(HELP.contains(&format!("[{}]", settings.region)));
         assert!(HELP.contains(&format!("[{}]", settings.account)));
-        assert!(!settings.allow_remote && !settings.admin && !settings.knobs.events);
+        assert!(!settings.allow_remote && !settings.admin);
+        assert_eq!(settings.knobs, Knobs::default());
     }
 
     #[test]
@@ -356,7 +382,7 @@ mod tests {
             (settings.region.as_str(), settings.account.as_str()),
             ("us-east-1", "000000000001")
         );
-        assert!(settings.allow_remote && settings.admin && settings.knobs.events);
+        assert!(settings.allow_remote && settings.admin && settings.knobs.jobs.events);
         assert_eq!((run.ready_file, run.log), (Some("r".into()), Level::DEBUG));
     }
 
@@ -397,6 +423,44 @@ mod tests {
             parse(&["--port", "1"])
                 .unwrap_err()
                 .starts_with("invalid option '--port'")
+        );
+    }
+
+    #[test]
+    fn knobs_are_set_in_the_order_of_the_options() {
+        let knobs = run(&[
+            "--knob",
+            "quotas.concurrentJobs=2",
+            "--knob=atConcurrencyLimit=hold",
+            "--quotas=aws",
+            "--knob",
+            "quotas.requestsPerSecond.controlPlane=off",
+        ]);
+        let knobs = knobs.settings.knobs;
+        assert_eq!(knobs.jobs.quotas.concurrent_jobs, 500);
+        assert_eq!(knobs.jobs.at_concurrency_limit, AtConcurrencyLimit::Hold);
+        assert_eq!(knobs.mqtt.connects_per_second, Some(1));
+        assert_eq!(
+            (knobs.rates.control_plane, knobs.rates.data_plane_reads),
+            (None, Some(200))
+        );
+        assert!(matches!(parse(&["--knobs"]), Ok(Command::Knobs)));
+    }
+
+    #[test]
+    fn every_knob_that_cannot_be_set_is_told_with_the_names_of_all() {
+        let refused = parse(&["--knob", "a=1", "--quotas", "gcp", "--knob", "events=2"]);
+        let told = refused.unwrap_err();
+        for part in [
+            "--knob: there is no knob a; quotas cannot be \"gcp\": ",
+            "; events cannot be 2: true or false is expected\nhelp: ",
+            "quotas.concurrentJobs, ",
+        ] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert_eq!(
+            parse(&["--knob", "events"]).unwrap_err(),
+            "--knob events: NAME=VALUE is expected\nhelp: see --help"
         );
     }
 

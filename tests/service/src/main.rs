@@ -70,6 +70,9 @@ fn command() -> Result<(), Failure> {
         Command::Help(text) => io::stdout()
             .write_all(text.as_bytes())
             .map_err(Failure::Runtime),
+        Command::Knobs => io::stdout()
+            .write_all(iot_jobs_local::knobs::listing().as_bytes())
+            .map_err(Failure::Runtime),
         Command::Run(run) => {
             tracing_subscriber::fmt()
                 .with_max_level(run.log)

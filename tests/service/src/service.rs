@@ -22,7 +22,7 @@ use crate::broker::{self, Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
 use crate::device;
 use crate::http::{self, Patience};
-use crate::model::Knobs;
+use crate::knobs::Knobs;
 use crate::pki::{Pki, PkiError};
 use crate::shared::Shared;
 use crate::store::StoreError;
@@ -32,7 +32,6 @@ use directory::{Directory, Opened};
 /// The most connections of clients at one time, of devices and over HTTP.
 pub const CONNECTIONS_MAX: usize = broker::CONNECTION_LIMIT + http::MAX_CONNECTIONS;
 
-const OBJECTS_DIRECTORY: &str = "objects";
 const CA_FILE: &str = "ca.pem";
 
 /// How to start the service. The default is for tests: free ports on loopback, nothing kept.
@@ -60,7 +59,7 @@ pub struct Settings {
     pub admin: bool,
     /// The service's time.
     pub clock: Clock,
-    /// Choices where AWS's behaviour is unknown.
+    /// Quotas, and choices where AWS's behaviour is unknown.
     pub knobs: Knobs,
 }
 
@@ -220,19 +219,12 @@ impl Service {
             mqtt,
             ca: directory.path().join(CA_FILE),
         };
-        let objects = directory.path().join(OBJECTS_DIRECTORY);
-        let (origin, region) = (&addresses.https, &settings.region);
-        let artifacts = match &store {
-            Some(store) => Artifacts::keeping(&objects, origin, region, Arc::clone(store)),
-            None => Artifacts::open(&objects, origin, region),
-        };
-        let artifacts = artifacts.map_err(|source| StartError::Data {
-            path: objects,
-            source,
-        })?;
-        let model = directory.load(store.as_deref(), settings.knobs, &settings.clock)?;
+        let artifacts = directory.artifacts(store.as_ref(), &addresses.https, &settings.region)?;
+        let model = directory.load(store.as_deref(), settings.knobs.jobs, &settings.clock)?;
         let (presign, outlet) = (Arc::new(artifacts.clone()), Arc::new(broker.clone()));
         let shared = Shared::keeping(model, settings.clock, presign, outlet, store.clone());
+        shared.set_rates(settings.knobs.rates);
+        broker.set_quotas(settings.knobs.mqtt);
 
         let (stop, stopped) = watch::channel(false);
         let api = Api::new(Backend {

@@ -28,6 +28,7 @@ use crate::model::document::Presign;
 use crate::model::time::Timestamp;
 use crate::model::{Effect, Model};
 use crate::store::Store;
+use crate::throttle::{Kind, Rates, Throttle};
 
 use gate::Gate;
 
@@ -57,6 +58,8 @@ struct Inner {
     post: Post,
     /// Locked for a moment, and after the model if both are.
     faults: Mutex<DeviceFaults>,
+    /// Locked for a moment, alone or after the model.
+    throttle: Mutex<Throttle>,
     deadline_moved: Arc<Notify>,
     /// Grows with every operation that may have changed something.
     revision: watch::Sender<u64>,
@@ -103,6 +106,7 @@ impl Shared {
             gate,
             post: Post::new(way, Arc::clone(&deadline_moved)),
             faults: Mutex::default(),
+            throttle: Mutex::default(),
             deadline_moved,
             revision: watch::Sender::default(),
         };
@@ -268,6 +272,22 @@ impl Shared {
         self.inner.faults()
     }
 
+    /// How many requests a second are taken.
+    pub fn rates(&self) -> Rates {
+        self.inner.throttle().rates()
+    }
+
+    /// Sets how many requests a second are taken.
+    pub fn set_rates(&self, rates: Rates) {
+        self.inner.throttle().set_rates(rates);
+    }
+
+    /// Whether a request that arrives now is one of those that are taken.
+    pub fn takes(&self, kind: Kind<'_>) -> bool {
+        let now = self.inner.clock.now();
+        self.inner.throttle().takes(kind, now)
+    }
+
     /// Ends executions whose timers run out, and sends what is held back, for as long as it is polled.
     /// One task does this.
     pub async fn run_timers(&self) {
@@ -332,6 +352,10 @@ impl Inner {
             let fault = self.faults().next_notification(&effect, now);
             device::tell(&self.post, &*self.presign, &effect, &fault, now);
         }
+    }
+
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn faults(&self) -> MutexGuard<'_, DeviceFaults> {

@@ -99,6 +99,8 @@ async fn describe_endpoint(
     State(service): Service,
     Parameters(asked): Parameters<EndpointType>,
 ) -> Answered<Endpoint> {
+    let endpoint_type = asked.endpoint_type.as_deref();
+    service.control(|model, _| model.knobs().refuse_retired_endpoint(endpoint_type))?;
     check_endpoint_type(asked.endpoint_type.as_ref())?;
     Ok(Answer(Endpoint {
         endpoint_address: service.mqtt.host.clone(),

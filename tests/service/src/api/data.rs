@@ -10,28 +10,33 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Backend;
 use super::error::ApiError;
 use super::extract::{Answer, Answered, Json, Labels, Parameters, absent};
+use super::throttle;
 use crate::model::Model;
 use crate::model::error::DeviceError;
-use crate::model::names::{JobId, ThingName};
-use crate::model::operation::{Describe, JobExecution, Pending, Selector, StartNext, Update};
+use crate::model::names::ThingName;
+use crate::model::operation::{
+    CLIENT_TOKEN, Describe, JobExecution, Pending, Selector, StartNext, Update, path_names,
+    path_thing,
+};
 use crate::model::status::ExecutionState;
 use crate::model::time::Timestamp;
 
 type Service = State<Arc<Backend>>;
 type Body = Map<String, Value>;
 
-pub(super) fn routes() -> Router<Arc<Backend>> {
-    Router::new()
+pub(super) fn routes(service: &Arc<Backend>) -> Router<Arc<Backend>> {
+    let jobs = Router::new()
         .route("/things/{thing}/jobs", get(get_pending))
         .route(
             "/things/{thing}/jobs/{job}",
             get(describe).post(update).put(start_next),
-        )
+        );
+    throttle::reads_and_writes(jobs, service)
         .route("/command-executions", post(absent("StartCommandExecution")))
 }
 
@@ -50,7 +55,7 @@ impl Described {
 }
 
 async fn get_pending(State(service): Service, Labels(thing): Labels<String>) -> Answered<Pending> {
-    let thing = thing_name(&thing)?;
+    let thing = path_thing(&thing)?;
     let pending = service
         .shared
         .with(|model, _| model.pending_job_executions(&thing, None))?;
@@ -65,12 +70,11 @@ async fn start_next(
     Labels((thing, job)): Labels<(String, String)>,
     Json(body): Json<Body>,
 ) -> Answered<Described> {
-    let thing = thing_name(&thing)?;
     // The path holds `$next`, escaped or not; no other job can be started by it.
-    if Selector::parse(&job) != Some(Selector::Next) {
+    let (thing, Selector::Next) = path_names(&thing, &job)? else {
         return Err(invalid_job(&job));
-    }
-    let request = StartNext::parse(&body)?;
+    };
+    let request = StartNext::parse(&without_token(body));
     if is_next_hidden(&service, &thing) {
         return nothing_is_next(&service, &thing);
     }
@@ -84,20 +88,26 @@ async fn start_next(
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Choice {
-    include_job_document: Option<bool>,
-    execution_number: Option<i64>,
+    include_job_document: Option<String>,
+    execution_number: Option<String>,
 }
 
 impl Choice {
     /// The query as the body that MQTT has in its place.
-    fn parse(&self) -> Result<Describe, DeviceError> {
-        let number = self
-            .execution_number
-            .map(|number| ("executionNumber".to_owned(), json!(number)));
-        let document = self
-            .include_job_document
-            .map(|include| ("includeJobDocument".to_owned(), json!(include)));
-        Describe::parse(&number.into_iter().chain(document).collect())
+    fn parse(self) -> Describe {
+        let number = self.execution_number.map(Value::from);
+        let document = self.include_job_document.map(|text| match text.as_str() {
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            _ => Value::String(text),
+        });
+        let members = [
+            ("executionNumber", number),
+            ("includeJobDocument", document),
+        ];
+        let members = members.into_iter();
+        let given = members.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Describe::parse(&given.collect())
     }
 }
 
@@ -106,9 +116,8 @@ async fn describe(
     Labels((thing, job)): Labels<(String, String)>,
     Parameters(choice): Parameters<Choice>,
 ) -> Answered<Described> {
-    let thing = thing_name(&thing)?;
-    let which = Selector::parse(&job).ok_or_else(|| invalid_job(&job))?;
-    let request = choice.parse()?;
+    let (thing, which) = path_names(&thing, &job)?;
+    let request = choice.parse();
     if which == Selector::Next && is_next_hidden(&service, &thing) {
         return nothing_is_next(&service, &thing);
     }
@@ -132,9 +141,10 @@ async fn update(
     Labels((thing, job)): Labels<(String, String)>,
     Json(body): Json<Body>,
 ) -> Answered<UpdateAnswer> {
-    let thing = thing_name(&thing)?;
-    let job = JobId::parse(&job).ok_or_else(|| invalid_job(&job))?;
-    let request = Update::parse(&body)?;
+    let (thing, Selector::Job(job)) = path_names(&thing, &job)? else {
+        return Err(invalid_job(&job));
+    };
+    let request = Update::parse(&without_token(body));
     let (updated, now) = service.shared.with(|model, now| {
         Ok::<_, DeviceError>((model.update(&thing, None, &job, &request, now)?, now))
     })?;
@@ -160,9 +170,10 @@ fn nothing_is_next(service: &Backend, thing: &ThingName) -> Answered<Described> 
     Ok(Answer(Described { execution: None }))
 }
 
-fn thing_name(text: &str) -> Result<ThingName, ApiError> {
-    ThingName::parse(text)
-        .ok_or_else(|| ApiError::invalid_request(format!("Invalid thing name: {text}")))
+/// The body without the one member that only MQTT has; here it is unknown, and not looked at.
+fn without_token(mut body: Body) -> Body {
+    body.remove(CLIENT_TOKEN);
+    body
 }
 
 fn invalid_job(text: &str) -> ApiError {

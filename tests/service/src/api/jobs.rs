@@ -17,9 +17,6 @@ use crate::model::names::Scope;
 use crate::model::request::SourceError;
 use crate::model::{request, view};
 
-/// The model refuses documents above 32 KiB; one byte more of a source tells it.
-const MAX_SOURCE_BYTES: u64 = 32 * 1024 + 1;
-
 type Service = State<Arc<Backend>>;
 
 pub(super) fn routes() -> Router<Arc<Backend>> {
@@ -81,8 +78,12 @@ pub(super) async fn fetch(
     service: &Backend,
     source: Option<&str>,
 ) -> Option<Result<Vec<u8>, SourceError>> {
-    Some(match ObjectLocation::parse(source?) {
-        Some(location) => service.artifacts.read(&location, MAX_SOURCE_BYTES).await,
+    let location = ObjectLocation::parse(source?);
+    // The model refuses longer documents; one byte more of a source tells it.
+    let quotas = service.shared.with(|model, _| model.knobs().quotas);
+    let longest = u64::from(quotas.document_bytes) + 1;
+    Some(match location {
+        Some(location) => service.artifacts.read(&location, longest).await,
         None => Err(SourceError::UrlInvalid),
     })
 }

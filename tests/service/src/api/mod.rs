@@ -25,8 +25,8 @@
 //! | `POST /_local/faults` | admin: replaces them |
 //! | `GET /_local/faults/log` | admin: the faults that befell |
 //! | `POST /_local/connections/close` `{"thing": NAME}` | admin: ends the connections of a thing, or all |
-//! | `GET /_local/knobs` | admin: `strictStatusDetails` and `notifyNextPerNamespace`, see [`crate::model::Knobs`] |
-//! | `POST /_local/knobs` | admin: sets those that it names |
+//! | `GET /_local/knobs` | admin: every quota and every choice, as `{"quotas": {"concurrentJobs": 500}}`, see [`crate::knobs`] |
+//! | `POST /_local/knobs` | admin: sets those that it names, or none if one cannot be set; `{"quotas": "aws"}` switches on what AWS counts by the second, too |
 //! | `POST /_local/reset` | admin: forgets things, jobs, buckets, faults, waiting and late messages, on disk too; certificates and clock stay |
 
 mod control;
@@ -42,6 +42,7 @@ mod packages;
 mod page;
 mod scope;
 mod templates;
+mod throttle;
 
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,7 @@ use tokio::sync::watch;
 
 use crate::artifacts::Artifacts;
 use crate::broker::Broker;
+use crate::knobs::{Knobs, KnobsError, Setting};
 use crate::model::Model;
 use crate::model::error::ControlError;
 use crate::model::names::{Scope, ThingName};
@@ -111,6 +113,32 @@ impl Backend {
     ) -> Result<T, ApiError> {
         Ok(self.shared.with(operation)?)
     }
+
+    /// The choices in force, in all parts.
+    fn knobs(&self) -> Knobs {
+        self.shared.with(|model, _| self.knobs_with(model))
+    }
+
+    /// Makes other choices, from now on.
+    fn set_knobs(&self, asked: Vec<Setting>) -> Result<Knobs, KnobsError> {
+        // Under the model's lock, so that no other request sets knobs meanwhile.
+        self.shared.with(|model, _| {
+            let mut knobs = self.knobs_with(model);
+            knobs.set(asked)?;
+            model.set_knobs(knobs.jobs);
+            self.shared.set_rates(knobs.rates);
+            self.broker.set_quotas(knobs.mqtt);
+            Ok(knobs)
+        })
+    }
+
+    fn knobs_with(&self, model: &Model) -> Knobs {
+        Knobs {
+            jobs: model.knobs(),
+            mqtt: self.broker.quotas(),
+            rates: self.shared.rates(),
+        }
+    }
 }
 
 /// Answers every HTTP request. Clones share one service.
@@ -136,13 +164,13 @@ impl Api {
         Self {
             control: plane(
                 control::routes()
-                    .merge(jobs::routes())
-                    .merge(templates::routes())
+                    .merge(throttle::each_operation(jobs::routes(), &backend))
+                    .merge(throttle::each_operation(templates::routes(), &backend))
                     .merge(packages::routes())
                     .route_layer(from_fn_with_state(Arc::clone(&backend), befall_call)),
             ),
             data: plane(
-                data::routes()
+                data::routes(&backend)
                     .route_layer(from_fn_with_state(Arc::clone(&backend), befall_request)),
             ),
             local: plane(local::routes(&backend)),

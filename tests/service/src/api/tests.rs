@@ -586,9 +586,14 @@ async fn a_knob_is_set_while_the_service_runs_and_the_others_stay() {
     let strict = json!({"strictStatusDetails": true});
     let knobs = client.local("POST /_local/knobs", strict).await.ok();
     assert_eq!(
-        knobs,
-        json!({"strictStatusDetails": true, "notifyNextPerNamespace": false})
+        (
+            &knobs["strictStatusDetails"],
+            &knobs["notifyNextPerNamespace"]
+        ),
+        (&json!(true), &json!(false))
     );
+    let read = client.local("GET /_local/knobs", json!({})).await.ok();
+    assert_eq!(read, knobs);
     let body = json!({"status": "IN_PROGRESS", "statusDetails": {"n": 1}});
     let update = client.data("POST /things/gw-1/jobs/J", body).await;
     assert_eq!(update.refused(), refusal(400, "InvalidRequestException"));
@@ -620,6 +625,26 @@ async fn of_a_body_that_is_refused_little_is_repeated() {
 }
 
 #[tokio::test]
+async fn knobs_of_which_one_cannot_be_set_all_stay() {
+    let client = Client::with_thing().await;
+    let before = client.local("GET /_local/knobs", json!({})).await.ok();
+    let asked = json!({"events": true, "quotas": {"pageSize": 0, "x": 1}, "y": null});
+    let answer = client.local("POST /_local/knobs", asked).await;
+    assert_eq!(
+        answer.body["message"],
+        "quotas.pageSize cannot be 0: a number from 1 to 250 is expected; there is no knob \
+         quotas.x; there is no knob y"
+    );
+    assert_eq!(answer.refused(), refusal(400, "InvalidRequestException"));
+    let after = client.local("GET /_local/knobs", json!({})).await.ok();
+    assert_eq!(after, before);
+    for body in [json!([]), json!(7), json!("events")] {
+        let answer = client.local("POST /_local/knobs", body).await;
+        assert_eq!(answer.refused(), refusal(400, "InvalidRequestException"));
+    }
+}
+
+#[tokio::test]
 async fn a_member_that_is_null_is_absent() {
     let client = Client::with_thing().await;
     let body = json!({
@@ -629,4 +654,127 @@ async fn a_member_that_is_null_is_absent() {
     assert_eq!(client.iot("PUT /jobs/J", body).await.status, 200);
     let body = json!({"attributePayload": {"attributes": null, "merge": null}});
     assert_eq!(client.iot("PATCH /things/gw-1", body).await.status, 200);
+}
+
+#[tokio::test]
+async fn each_jobs_operation_is_throttled_by_itself_and_no_other_operation_is() {
+    let client = Client::with_thing().await;
+    let quotas = json!({"quotas": {"requestsPerSecond": {"controlPlane": 2}}});
+    client.local("POST /_local/knobs", quotas).await.ok();
+    for line in [
+        "GET /jobs",
+        "PUT /jobs/J",
+        "GET /jobs/J",
+        "GET /jobs/J/things",
+        "GET /things/gw-1/jobs",
+        "GET /job-templates",
+        "PUT /job-templates/T",
+    ] {
+        for _ in 0..2 {
+            let answer = client.iot(line, json!({})).await;
+            assert_ne!(answer.exception, "ThrottlingException", "{line}");
+        }
+        let answer = client.iot(line, json!({})).await;
+        assert_eq!(answer.body["message"], "Rate exceeded", "{line}");
+        assert_eq!(answer.refused(), refusal(400, "ThrottlingException"));
+    }
+    for _ in 0..5 {
+        client.iot("GET /things", json!({})).await.ok();
+        client.local("GET /_local/health", json!({})).await.ok();
+        let pending = client.data("GET /things/gw-1/jobs", json!({})).await;
+        pending.ok();
+    }
+    let step = json!({"advance": 0.5});
+    client.local("POST /_local/clock", step).await.ok();
+    client.iot("GET /jobs", json!({})).await.ok();
+    let again = client.iot("GET /jobs", json!({})).await;
+    assert_eq!(again.refused(), refusal(400, "ThrottlingException"));
+}
+
+#[tokio::test]
+async fn devices_over_http_are_throttled_with_429() {
+    let client = Client::with_thing().await;
+    let rates = json!({"dataPlaneReads": 1, "dataPlaneWrites": 1});
+    let quotas = json!({"quotas": {"requestsPerSecond": rates}});
+    client.local("POST /_local/knobs", quotas).await.ok();
+    let next = "/things/gw-1/jobs/$next";
+    client.data(&format!("GET {next}"), json!({})).await.ok();
+    client.data(&format!("PUT {next}"), json!({})).await.ok();
+    for line in [
+        "GET /things/gw-1/jobs".to_owned(),
+        format!("GET {next}"),
+        format!("PUT {next}"),
+        "POST /things/gw-1/jobs/J".to_owned(),
+    ] {
+        let answer = client.data(&line, json!({})).await;
+        assert_eq!(
+            answer.refused(),
+            refusal(429, "ThrottlingException"),
+            "{line}"
+        );
+        let answer = client.device("gw-1", &line, json!({})).await;
+        assert_eq!(
+            answer.refused(),
+            refusal(429, "ThrottlingException"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_devices_request_is_told_at_once_over_http_too() {
+    let client = Client::with_thing().await;
+    client.iot("PUT /jobs/J", job()).await.ok();
+    for (line, body, expected) in [
+        (
+            "GET /things/gw-1/jobs/J?executionNumber=one&includeJobDocument=yes",
+            json!({}),
+            "2 validation errors detected: Value '\"one\"' at 'executionNumber' failed to satisfy \
+             constraint: Member must be an integer; Value '\"yes\"' at 'includeJobDocument' failed \
+             to satisfy constraint: Member must be a boolean",
+        ),
+        (
+            "POST /things/gw-1/jobs/J",
+            json!({"status": "FAILED", "expectedVersion": [], "stepTimeoutInMinutes": 10_081}),
+            "2 validation errors detected: Value '[]' at 'expectedVersion' failed to satisfy \
+             constraint: Member must be an integer; Value '10081' at 'stepTimeoutInMinutes' failed \
+             to satisfy constraint: Member must have value less than or equal to 10080",
+        ),
+        (
+            "GET /things/gw%201/jobs/a%20b",
+            json!({}),
+            "2 validation errors detected: Value 'gw 1' at 'thingName' failed to satisfy \
+             constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9:_-]+; Value \
+             'a b' at 'jobId' failed to satisfy constraint: Member must satisfy regular expression \
+             pattern: [a-zA-Z0-9_-]+",
+        ),
+    ] {
+        let answer = client.data(line, body).await;
+        assert_eq!(answer.body["message"], expected, "{line}");
+        assert_eq!(answer.refused(), refusal(400, "InvalidRequestException"));
+    }
+    // Only MQTT has tokens: here it is one of the members that AWS does not know.
+    let body = json!({"status": "IN_PROGRESS", "clientToken": 7});
+    client.data("POST /things/gw-1/jobs/J", body).await.ok();
+    let described = "GET /things/gw-1/jobs/J?executionNumber=1&includeJobDocument=false";
+    let described = client.data(described, json!({})).await.ok();
+    assert_eq!(described["execution"].get("jobDocument"), None);
+}
+
+#[tokio::test]
+async fn the_jobs_endpoint_can_be_retired() {
+    let client = Client::new().await;
+    let jobs = "GET /endpoint?endpointType=iot%3AJobs";
+    client.iot(jobs, json!({})).await.ok();
+    let retired = json!({"iotJobsEndpointRetired": true});
+    client.local("POST /_local/knobs", retired).await.ok();
+    let answer = client.iot(jobs, json!({})).await;
+    assert_eq!(
+        answer.body["message"],
+        "IoT Jobs and Commands APIs are now available through iot:Data-ATS endpoints instead of \
+         iot:Jobs endpoints. Please use iot:Data-ATS."
+    );
+    assert_eq!(answer.refused(), refusal(400, "InvalidRequestException"));
+    let data = "GET /endpoint?endpointType=iot%3AData-ATS";
+    client.iot(data, json!({})).await.ok();
 }

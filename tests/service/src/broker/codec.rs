@@ -21,6 +21,7 @@ use mqtt_protocol_core::mqtt::result_code::{DisconnectReasonCode, MqttError};
 use tokio::time::Instant;
 
 use super::message::{Message, Qos};
+use super::quotas::MqttQuotas;
 use super::session::Subscription;
 pub(super) use write::{Accepted, Refusal};
 
@@ -33,11 +34,6 @@ pub(super) const PAYLOAD_LIMIT: usize = 128 * 1024;
 ///
 /// <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>
 const PACKET_LIMIT: u32 = 146 * 1024;
-
-/// The most unacknowledged QoS 1 messages from one client.
-///
-/// <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>
-const RECEIVE_MAXIMUM: u16 = 100;
 
 type Connection = mqtt::Connection<mqtt::role::Server>;
 
@@ -137,18 +133,21 @@ pub(super) struct Violation {
 pub(super) struct Codec {
     connection: Connection,
     output: Vec<u8>,
+    quotas: MqttQuotas,
 }
 
 impl Codec {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(quotas: MqttQuotas) -> Self {
+        let receive_maximum = u16::try_from(quotas.in_flight_messages).unwrap_or(u16::MAX);
         let options = ConnectionOptions::new()
             .maximum_packet_size_recv(PACKET_LIMIT)
-            .receive_maximum(RECEIVE_MAXIMUM);
+            .receive_maximum(receive_maximum);
         let mut connection = Connection::with_options(mqtt::Version::Undetermined, options);
         connection.set_auto_ping_response(true);
         Self {
             connection,
             output: Vec::new(),
+            quotas,
         }
     }
 

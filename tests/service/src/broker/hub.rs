@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::codec::Version;
 use super::message::{Delivery, Message, Qos};
 use super::policy;
+use super::quotas::{Connects, MqttQuotas, limit};
 use super::session::{Session, Subscription};
 use super::sessions::Sessions;
 use super::topic::TopicFilter;
@@ -21,11 +22,6 @@ use super::{ConnectionId, LiveConnection};
 
 /// The most sessions, of clients that are connected or away.
 const SESSION_LIMIT: usize = 64 * 1024;
-
-/// The most unacknowledged QoS 1 messages towards one client.
-///
-/// <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>
-const IN_FLIGHT_LIMIT: usize = 100;
 
 /// A [`Hub`] that connections share.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +40,8 @@ pub(super) struct Hub {
     sessions: Sessions,
     connections: BTreeMap<ConnectionId, Connection>,
     last_connection: u64,
+    quotas: MqttQuotas,
+    connects: Connects,
 }
 
 /// Names a client. Two things may use one client id: a policy that lets each connect only under its own
@@ -99,6 +97,22 @@ pub(super) enum Grant {
 }
 
 impl Hub {
+    /// The quotas in force.
+    pub(super) fn quotas(&self) -> MqttQuotas {
+        self.quotas
+    }
+
+    /// Puts other quotas in force.
+    pub(super) fn set_quotas(&mut self, quotas: MqttQuotas) {
+        self.quotas = quotas;
+    }
+
+    /// Counts a CONNECT, and says whether it is one that the quota allows.
+    pub(super) fn may_connect(&mut self, now: Instant, client: &ClientKey) -> bool {
+        let rate = self.quotas.connects_per_second;
+        self.connects.take(rate, now, client)
+    }
+
     /// Lets a client in, or refuses because there are too many sessions.
     ///
     /// A connection that already holds the session is told to close.
@@ -254,7 +268,11 @@ impl Hub {
         if !policy::may_subscribe(&client.thing, &filter) {
             return Grant::NotAuthorized;
         }
-        if self.sessions.subscribe(&client, filter, subscription) {
+        let quota = limit(self.quotas.subscriptions_per_connection);
+        if self
+            .sessions
+            .subscribe(&client, filter, subscription, quota)
+        {
             Grant::Granted(subscription.qos)
         } else {
             Grant::QuotaExceeded
@@ -336,8 +354,9 @@ impl Hub {
         connection: &ConnectionId,
         has_packet_id: bool,
     ) -> Option<Delivery> {
+        let quota = limit(self.quotas.in_flight_messages);
         let session = self.session_of(connection)?;
-        let may_send_qos1 = has_packet_id && session.in_flight() < IN_FLIGHT_LIMIT;
+        let may_send_qos1 = has_packet_id && session.in_flight() < quota;
         session.take(now, may_send_qos1)
     }
 

@@ -16,6 +16,7 @@ mod message;
 mod outside;
 mod peer;
 mod policy;
+mod quotas;
 mod session;
 mod sessions;
 #[cfg(test)]
@@ -30,13 +31,14 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use codec::PAYLOAD_LIMIT;
 pub(crate) use embedded::CONNECTION_LIMIT;
 use embedded::Embedded;
 use hub::Close;
 use message::{Message, Qos};
 use outside::Outside;
 pub use outside::{BrokerError, OutsideBroker};
+pub use quotas::MqttQuotas;
+use quotas::limit;
 
 /// Names one MQTT connection for as long as it lasts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,10 +151,10 @@ impl Broker {
     pub fn publish(&self, topic: &str, payload: Bytes) {
         match &self.0 {
             Kind::Embedded(embedded) => {
-                let Some(message) = said(topic, payload) else {
+                let mut hub = embedded.hub.lock();
+                let Some(message) = said(topic, payload, hub.quotas()) else {
                     return;
                 };
-                let mut hub = embedded.hub.lock();
                 hub.publish(now(), None, &message, Qos::AtLeastOnce);
             }
             Kind::Outside(outside) => outside.publish(topic, payload),
@@ -165,10 +167,11 @@ impl Broker {
     pub fn reply(&self, to: Option<&ConnectionId>, topic: &str, payload: Bytes) {
         match (&self.0, to) {
             (Kind::Embedded(embedded), Some(connection)) => {
-                let Some(message) = said(topic, payload) else {
+                let mut hub = embedded.hub.lock();
+                let Some(message) = said(topic, payload, hub.quotas()) else {
                     return;
                 };
-                embedded.hub.lock().reply(connection, &message);
+                hub.reply(connection, &message);
             }
             (Kind::Embedded(_), None) | (Kind::Outside(_), _) => self.publish(topic, payload),
         }
@@ -199,6 +202,23 @@ impl Broker {
         match &self.0 {
             Kind::Embedded(embedded) => embedded.hub.lock().forget_messages(),
             Kind::Outside(outside) => outside.forget_messages(),
+        }
+    }
+
+    /// The quotas of the embedded broker; an outside one has its own, and does not tell.
+    #[must_use]
+    pub fn quotas(&self) -> MqttQuotas {
+        match &self.0 {
+            Kind::Embedded(embedded) => embedded.hub.lock().quotas(),
+            Kind::Outside(_) => MqttQuotas::default(),
+        }
+    }
+
+    /// Puts other quotas in force on the embedded broker. What exists beyond them stays.
+    pub fn set_quotas(&self, quotas: MqttQuotas) {
+        match &self.0 {
+            Kind::Embedded(embedded) => embedded.hub.lock().set_quotas(quotas),
+            Kind::Outside(_) => {}
         }
     }
 
@@ -244,8 +264,8 @@ impl Broker {
 }
 
 /// A message of the service's own, unless it is longer than AWS IoT sends any.
-fn said(topic: &str, payload: Bytes) -> Option<Arc<Message>> {
-    if payload.len() > PAYLOAD_LIMIT {
+fn said(topic: &str, payload: Bytes, quotas: MqttQuotas) -> Option<Arc<Message>> {
+    if payload.len() > limit(quotas.payload_bytes) {
         tracing::warn!(topic, len = payload.len(), "discarded message");
         return None;
     }

@@ -13,18 +13,20 @@
 //! ```
 
 mod connect;
+mod excess;
 
 use core::time::Duration;
 use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
-use mqtt_protocol_core::mqtt::result_code::DisconnectReasonCode;
+use mqtt_protocol_core::mqtt::result_code::{DisconnectReasonCode, PubackReasonCode};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::codec::{Codec, Incoming, Publish, Violation, Will};
 use super::hub::{ClientKey, Close, Grant, SharedHub};
 use super::policy::Publication;
+use super::quotas::{Publishes, limit};
 use super::session::Subscription;
 use super::{ConnectionId, Request, topic};
 
@@ -35,11 +37,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>
 const LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// The most filters in one SUBSCRIBE.
-///
-/// <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>
-const FILTER_LIMIT: usize = 8;
 
 /// Deliveries stay in the session, and requests unread, while more than this waits to be written.
 const OUTPUT_LIMIT: usize = 256 * 1024;
@@ -69,6 +66,7 @@ struct Connected {
     deadline: Instant,
     will: Option<Will>,
     waiting: Option<Waiting>,
+    publishes: Publishes,
 }
 
 /// A request that the service has not taken yet, and the packet id to confirm then.
@@ -86,10 +84,11 @@ pub(super) struct DueWill {
 
 impl Peer {
     pub(super) fn new(now: Instant, hub: SharedHub, thing: String) -> Self {
+        let codec = Codec::new(hub.lock().quotas());
         Self {
             hub,
             thing,
-            codec: Codec::new(),
+            codec,
             input: BytesMut::new(),
             state: State::AwaitingConnect {
                 deadline: now + CONNECT_WITHIN,
@@ -291,7 +290,10 @@ impl Peer {
                 answered,
             } => {
                 let grants = self.subscribe(&connection, &filters);
-                if answered {
+                let quotas = self.hub.lock().quotas();
+                if let Some(why) = excess::ends_connection(&grants, quotas) {
+                    self.deny_subscribe(now, packet_id, &grants, why)
+                } else if answered {
                     self.codec.answer_subscribe(packet_id, &grants)
                 } else {
                     Ok(())
@@ -314,10 +316,10 @@ impl Peer {
         connection: &ConnectionId,
         filters: &[(String, Subscription)],
     ) -> Vec<Grant> {
-        if filters.len() > FILTER_LIMIT {
+        let mut hub = self.hub.lock();
+        if filters.len() > limit(hub.quotas().filters_per_subscribe) {
             return vec![Grant::QuotaExceeded; filters.len()];
         }
-        let mut hub = self.hub.lock();
         filters
             .iter()
             .map(|(filter, subscription)| hub.subscribe(connection, filter, *subscription))
@@ -341,6 +343,11 @@ impl Peer {
                 .disconnect(DisconnectReasonCode::TopicNameInvalid);
             self.close(now, true);
             return Ok(());
+        }
+        if !self.takes_publish(now) {
+            tracing::debug!(thing = self.thing, "discarded message");
+            let reason = PubackReasonCode::QuotaExceeded;
+            return packet_id.map_or(Ok(()), |id| self.codec.refuse_publish(id, reason));
         }
         let is_reserved = message.topic.starts_with('$');
         match Publication::decide(&self.thing, &message.topic) {
@@ -379,7 +386,8 @@ impl Peer {
     fn deny(&mut self, now: Instant, topic: &str, packet_id: Option<u16>) -> Result<(), Violation> {
         tracing::info!(thing = self.thing, ?topic, "denied publish");
         if let Some(packet_id) = packet_id {
-            self.codec.refuse_publish(packet_id)?;
+            let reason = PubackReasonCode::NotAuthorized;
+            self.codec.refuse_publish(packet_id, reason)?;
         }
         self.codec.disconnect(DisconnectReasonCode::NotAuthorized);
         self.close(now, true);

@@ -3,7 +3,7 @@
 //! A session never talks to a socket. Its connection takes messages with [`Session::take`] and reports
 //! what the client acknowledged with [`Session::acknowledge`].
 //!
-//! Bounds: [`SUBSCRIPTION_LIMIT`] subscriptions, [`QUEUE_LIMIT`] waiting messages. What comes to a full
+//! Bounds: as many subscriptions as the quota allows, [`QUEUE_LIMIT`] waiting messages. What comes to a full
 //! queue is discarded, and what waits there stays: AWS IoT also drops the excess, not the backlog.
 //! Only QoS 1 waits for a client that is away.
 
@@ -17,11 +17,6 @@ use super::codec::Version;
 use super::message::{Delivery, Qos};
 use super::policy;
 use super::topic::TopicFilter;
-
-/// The most subscriptions of one client.
-///
-/// <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>
-pub(super) const SUBSCRIPTION_LIMIT: usize = 50;
 
 /// The most messages that wait for one client.
 pub(super) const QUEUE_LIMIT: usize = 256;
@@ -111,10 +106,13 @@ impl Session {
     }
 
     /// Adds or replaces a subscription; `false` if there are too many.
-    pub(super) fn subscribe(&mut self, filter: TopicFilter, subscription: Subscription) -> bool {
-        if self.subscriptions.len() >= SUBSCRIPTION_LIMIT
-            && !self.subscriptions.contains_key(&filter)
-        {
+    pub(super) fn subscribe(
+        &mut self,
+        filter: TopicFilter,
+        subscription: Subscription,
+        quota: usize,
+    ) -> bool {
+        if self.subscriptions.len() >= quota && !self.subscriptions.contains_key(&filter) {
             return false;
         }
         self.subscriptions.insert(filter, subscription);
@@ -206,6 +204,7 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
+    const SUBSCRIPTIONS: usize = 50;
 
     #[test]
     fn a_full_queue_discards_what_comes_and_keeps_what_waits() {
@@ -293,7 +292,7 @@ mod tests {
     #[test]
     fn one_subscription_too_many_is_refused_but_an_old_one_can_be_renewed() {
         let mut session = session();
-        for number in 0..SUBSCRIPTION_LIMIT {
+        for number in 0..SUBSCRIPTIONS {
             assert!(subscribe(
                 &mut session,
                 &format!("a/{number}"),
@@ -339,7 +338,7 @@ mod tests {
 
     fn subscribe(session: &mut Session, filter: &str, qos: Qos, no_local: bool) -> bool {
         let filter = TopicFilter::parse(filter).unwrap();
-        session.subscribe(filter, Subscription { qos, no_local })
+        session.subscribe(filter, Subscription { qos, no_local }, SUBSCRIPTIONS)
     }
 
     fn delivery(number: usize, qos: Qos) -> Delivery {

@@ -105,18 +105,19 @@ impl Sessions {
         }
     }
 
-    /// Adds or replaces a subscription; `false` if there are too many.
+    /// Adds or replaces a subscription; `false` if that would exceed the quota.
     pub(super) fn subscribe(
         &mut self,
         client: &ClientKey,
         filter: TopicFilter,
         subscription: Subscription,
+        quota: usize,
     ) -> bool {
         let is_wide = !policy::is_below_thing(&client.thing, &filter);
         let Some(session) = self.by_client.get_mut(client) else {
             return false;
         };
-        let is_granted = session.subscribe(filter, subscription);
+        let is_granted = session.subscribe(filter, subscription, quota);
         if is_granted && is_wide {
             self.wide.insert(client.clone());
         }
@@ -277,7 +278,12 @@ mod tests {
             qos: Qos::AtLeastOnce,
             no_local: false,
         };
-        sessions.subscribe(client, TopicFilter::parse(filter).unwrap(), subscription)
+        sessions.subscribe(
+            client,
+            TopicFilter::parse(filter).unwrap(),
+            subscription,
+            50,
+        )
     }
 
     fn listeners(sessions: &mut Sessions, topic: &str) -> Vec<String> {

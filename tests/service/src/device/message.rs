@@ -9,54 +9,41 @@ use serde_json::{Map, Value, json};
 use crate::model::document::Presign;
 use crate::model::error::DeviceError;
 use crate::model::events::Event;
-use crate::model::operation::{JobExecution, Pending, PendingSummary, Updated};
+use crate::model::operation::{
+    CLIENT_TOKEN, JobExecution, Pending, PendingSummary, Updated, client_token,
+};
 use crate::model::time::Timestamp;
 
 type Object = Map<String, Value>;
-
-const TOKEN: &str = "clientToken";
 
 /// The body of a request.
 #[derive(Debug)]
 pub(super) struct Body {
     pub(super) members: Object,
+    /// The client token, if it can be echoed.
     pub(super) token: Option<String>,
 }
 
-/// A body that is no request.
+/// A body that is no JSON object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum BodyError {
-    /// Not a JSON object.
-    NotAnObject,
-    /// The client token is no string.
-    Token,
-}
+pub(super) struct NotAnObject;
 
 impl Body {
     /// Reads a body; an empty one is as good as `{}`.
-    pub(super) fn read(payload: &[u8]) -> Result<Self, BodyError> {
+    pub(super) fn read(payload: &[u8]) -> Result<Self, NotAnObject> {
         let payload = if payload.is_empty() { b"{}" } else { payload };
         let Ok(Value::Object(members)) = serde_json::from_slice(payload) else {
-            return Err(BodyError::NotAnObject);
+            return Err(NotAnObject);
         };
-        let token = match members.get(TOKEN) {
-            None | Some(Value::Null) => None,
-            Some(Value::String(token)) => Some(token.clone()),
-            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                return Err(BodyError::Token);
-            }
-        };
+        let token = client_token(&members).cloned();
         Ok(Self { members, token })
     }
 }
 
-impl BodyError {
+impl NotAnObject {
     /// The `code` and `message` of the answer.
     pub(super) fn told(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::NotAnObject => ("InvalidJson", "The payload is not a JSON object"),
-            Self::Token => ("InvalidRequest", "clientToken must be a string"),
-        }
+        ("InvalidJson", "The payload is not a JSON object")
     }
 }
 
@@ -151,7 +138,7 @@ pub(super) fn event(event: &Event) -> Bytes {
 fn stamped(mut message: Object, token: Option<&String>, now: Timestamp) -> Bytes {
     message.insert("timestamp".to_owned(), json!(now));
     if let Some(token) = token {
-        message.insert(TOKEN.to_owned(), json!(token));
+        message.insert(CLIENT_TOKEN.to_owned(), json!(token));
     }
     Value::Object(message).to_string().into()
 }

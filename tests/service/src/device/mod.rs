@@ -21,12 +21,13 @@ use crate::broker::{Broker, ConnectionId, Request};
 use crate::model::document::Presign;
 use crate::model::error::DeviceError;
 use crate::model::names::NamespaceId;
-use crate::model::operation::{Describe, Pending, Selector, StartNext, Update};
+use crate::model::operation::{Describe, GetPending, Pending, Selector, StartNext, Update};
 use crate::model::time::Timestamp;
 use crate::model::{Effect, Model};
 use crate::shared::{NotKept, Shared};
+use crate::throttle::Kind;
 
-use faults::{NotificationFault, Operation, RequestFault};
+use faults::{FaultCode, NotificationFault, Operation, RequestFault};
 use held::Message;
 use message::{Answer, Body};
 use topic::{Asked, TopicError, Verb};
@@ -143,7 +144,9 @@ pub fn answer(shared: &Shared, request: &Request) {
             return reply.rejected(message::unreadable(code, message, None, now), now);
         }
     };
-    if let Some(code) = reply.fault.code {
+    let throttled = !shared.takes(asked.verb.kind());
+    let throttled = throttled.then_some(FaultCode::RequestThrottled);
+    if let Some(code) = reply.fault.code.or(throttled) {
         let (code, message) = code.told();
         let (token, now) = (body.token.as_ref(), shared.clock().now());
         return reply.rejected(message::unreadable(code, message, token, now), now);
@@ -253,21 +256,22 @@ fn ask(
     let members = &body.members;
     match &asked.verb {
         Verb::Describe(which) => {
-            let request = Describe::parse(members)?;
+            let request = Describe::parse(members);
             let execution = model.describe(thing, namespace, which, &request, now)?;
             Ok(message::execution(execution.as_ref(), presign, now))
         }
         Verb::GetPending => {
+            GetPending::parse(members)?;
             let pending = model.pending_job_executions(thing, namespace)?;
             Ok(message::pending(&pending))
         }
         Verb::StartNext => {
-            let request = StartNext::parse(members)?;
+            let request = StartNext::parse(members);
             let execution = model.start_next(thing, namespace, &request, now)?;
             Ok(message::execution(execution.as_ref(), presign, now))
         }
         Verb::Update(job) => {
-            let request = Update::parse(members)?;
+            let request = Update::parse(members);
             let updated = model.update(thing, namespace, job, &request, now)?;
             Ok(message::updated(&updated, presign, now))
         }
@@ -302,6 +306,13 @@ impl Verb {
             Self::GetPending => Operation::Pending,
             Self::StartNext => Operation::StartNext,
             Self::Update(_) => Operation::Update,
+        }
+    }
+
+    fn kind(&self) -> Kind<'static> {
+        match self {
+            Self::Describe(_) | Self::GetPending => Kind::Read,
+            Self::StartNext | Self::Update(_) => Kind::Write,
         }
     }
 

@@ -23,6 +23,7 @@ use crate::model::names::Scope;
 use crate::model::request::{
     CancelJob, CreateJob, CreateThing, DeleteJob, UpdateEventConfigurations,
 };
+use crate::throttle::Rates;
 
 const JOBS: &str = "$aws/things/gw-1/jobs/";
 const NOON: u64 = 1_700_000_000;
@@ -396,6 +397,110 @@ fn a_client_token_is_echoed_as_it_came() {
         let answer = bench.ask("get", &json!({ "clientToken": token }));
         assert_eq!(answer["clientToken"], token);
     }
+}
+
+#[test]
+fn a_client_token_too_long_to_be_echoed_is_refused_and_not_echoed() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    let token = "t".repeat(4097);
+    for topic in ["get", "start-next", "$next/get", "J/get", "J/update"] {
+        let body = json!({"clientToken": token, "status": "FAILED"});
+        let answer = bench.ask(topic, &body);
+        assert_eq!(answer["code"], "InvalidRequest", "{topic}");
+        assert_eq!(answer.get("clientToken"), None, "{topic}");
+        assert!(answer.to_string().len() < 1000, "{topic}");
+    }
+}
+
+#[test]
+fn all_that_is_wrong_with_a_request_is_told_at_once() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    let answer = bench.ask(
+        "J/update",
+        &json!({
+            "clientToken": "t",
+            "expectedVersion": "one",
+            "includeJobDocument": "yes",
+            "status": "DONE",
+            "statusDetails": {"a b": "c"},
+            "stepTimeoutInMinutes": 0,
+        }),
+    );
+    assert_eq!(
+        (&answer["code"], &answer["clientToken"]),
+        (&json!("InvalidRequest"), &json!("t"))
+    );
+    let expected = [
+        "5 validation errors detected: Value '\"one\"' at 'expectedVersion' failed to satisfy \
+         constraint: Member must be an integer",
+        "Value '\"yes\"' at 'includeJobDocument' failed to satisfy constraint: Member must be a \
+         boolean",
+        "Value '{a b=c}' at 'statusDetails' failed to satisfy constraint: Map keys must satisfy \
+         constraint: [Member must have length less than or equal to 128, Member must have length \
+         greater than or equal to 1, Member must satisfy regular expression pattern: \
+         [a-zA-Z0-9:_-]+]",
+        "Value '0' at 'stepTimeoutInMinutes' failed to satisfy constraint: Member must have value \
+         greater than or equal to 1",
+        "Value 'DONE' at 'status' failed to satisfy constraint: Member must satisfy enum value \
+         set: [",
+    ];
+    let message = answer["message"].as_str().unwrap();
+    assert!(message.starts_with(&expected.join("; ")), "{message}");
+}
+
+#[test]
+fn a_status_is_missing_or_wrong_but_not_both() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    for (body, expected) in [
+        (
+            json!({"stepTimeoutInMinutes": "soon"}),
+            "2 validation errors detected: Value null at 'status' failed to satisfy constraint: \
+             Member must not be null; Value '\"soon\"' at 'stepTimeoutInMinutes' failed to satisfy \
+             constraint: Member must be an integer",
+        ),
+        (
+            json!({"status": 7}),
+            "1 validation error detected: Value '7' at 'status' failed to satisfy constraint: \
+             Member must be a string",
+        ),
+    ] {
+        assert_eq!(bench.ask("J/update", &body)["message"], expected);
+    }
+}
+
+#[test]
+fn a_request_beyond_the_rate_is_rejected_until_the_clock_moves() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    bench.shared.set_rates(Rates {
+        data_plane_reads: Some(2),
+        data_plane_writes: Some(1),
+        ..Rates::default()
+    });
+    bench.ask("get", &json!({}));
+    bench.ask("$next/get", &json!({}));
+    let reads = ["get", "J/get", "$next/get", "no-such/get"];
+    for topic in reads {
+        let answer = bench.ask(topic, &json!({"clientToken": "t"}));
+        let expected = json!({
+            "code": "RequestThrottled", "message": "Rate exceeded", "clientToken": "t",
+            "timestamp": NOON,
+        });
+        assert_eq!(answer, expected, "{topic}");
+    }
+    assert_eq!(
+        bench.ask("start-next", &json!({}))["execution"]["jobId"],
+        "J"
+    );
+    bench.drain();
+    let answer = bench.ask("J/update", &json!({"status": "SUCCEEDED"}));
+    assert_eq!(answer["code"], "RequestThrottled");
+    bench.wait_until(NOON + 1);
+    let answer = bench.ask("J/get", &json!({}));
+    assert_eq!(answer["execution"]["status"], "IN_PROGRESS");
 }
 
 #[test]

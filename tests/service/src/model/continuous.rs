@@ -10,13 +10,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Model;
-use super::create::{COMMENT, MAX_TARGETS, NAMESPACE_ID, TARGET};
+use super::create::{COMMENT, NAMESPACE_ID, TARGET};
 use super::error::ControlError;
+use super::groups::Joined;
 use super::job::Job;
 use super::names::{GroupName, JobId, Scope, ThingName};
 use super::retry::Retries;
 use super::status::{ExecutionStatus, JobStatus, TargetSelection};
-use super::table::Table;
 use super::time::Timestamp;
 use super::validate::Violations;
 use super::view::JobReference;
@@ -77,10 +77,7 @@ impl Model {
         let mut known: BTreeSet<_> = job.terms.targets.iter().cloned().collect();
         let mut added = request.targets.unwrap_or_default();
         added.retain(|target| known.insert(target.clone()));
-        if job.terms.targets.len() + added.len() > MAX_TARGETS {
-            let message = format!("A job cannot have more than {MAX_TARGETS} targets.");
-            return Err(ControlError::LimitExceeded(message));
-        }
+        self.refuse_targets(job.terms.targets.len() + added.len())?;
         let new = self.resolve(scope, &added)?;
         let before = self.things_of(&reach);
         reach.things.extend(new.things);
@@ -99,10 +96,10 @@ impl Model {
     /// Puts a thing into a group, and into the jobs that the group or one above it is a target of.
     pub(super) fn join(&mut self, group: &GroupName, thing: &ThingName, now: Timestamp) {
         let members = self.groups.get_mut(group).map(|group| &mut group.members);
-        let joined = |members: &mut Table<_, _>| members.insert(thing.clone(), ()).is_none();
-        if !members.is_some_and(joined) {
+        let Some(members) = members.filter(|members| !members.contains_key(thing)) else {
             return;
-        }
+        };
+        members.insert(thing.clone(), Joined(now));
         let lineage = self.lineage(group);
         for id in self.continuous_jobs(|job| self.is_aimed_at(job, &lineage)) {
             self.admit(&id, thing, now);
@@ -136,10 +133,25 @@ impl Model {
 
     /// The things that targets stand for at present.
     pub(super) fn things_of(&self, reach: &Reach) -> BTreeSet<ThingName> {
+        self.things_where(reach, |_| true)
+    }
+
+    /// The things that targets stand for to who takes a snapshot at `now`: without those that have not been
+    /// long enough in any of the groups.
+    pub(super) fn settled_things_of(&self, reach: &Reach, now: Timestamp) -> BTreeSet<ThingName> {
+        let lag = self.knobs.group_membership_lag();
+        self.things_where(reach, |joined| lag.is_zero() || joined.plus(lag) <= now)
+    }
+
+    fn things_where(
+        &self,
+        reach: &Reach,
+        counts: impl Fn(Timestamp) -> bool + Copy,
+    ) -> BTreeSet<ThingName> {
         let mut things = reach.things.clone();
         for (group, id) in &reach.groups {
             if self.groups.get(group).is_some_and(|found| found.id == *id) {
-                things.extend(self.members(group));
+                things.extend(self.members_where(group, counts));
             }
         }
         things

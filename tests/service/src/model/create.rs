@@ -9,22 +9,18 @@ use super::Model;
 use super::continuous::{Reach, check_targets};
 use super::destination::{Destinations, check_arns};
 use super::error::ControlError;
-use super::job::{Job, MAX_TIMEOUT_MINUTES, Terms};
+use super::job::{Job, Terms};
 use super::managed::{Managed, substitute};
 use super::names::{JobId, MAX_JOB_ID, NamespaceId, PLAIN, Scope, Target};
+use super::quotas::{INLINE_DOCUMENT_CHARACTERS, Quotas, limit};
 use super::request::{CreateJob, PresignedUrlConfig, Tag, TimeoutConfig};
-use super::source::{MAX_DOCUMENT, check_document, check_sources, read_document};
+use super::source::{check_document, check_sources, read_document};
 use super::status::TargetSelection;
 use super::tags::{KEY, MAX_TAGS, RESERVED_TAG_PREFIX};
 use super::time::Timestamp;
 use super::validate::{PRINTABLE, Text, Violations};
 use super::view::JobReference;
-use super::window::{Phase, Schedule};
 
-/// Most targets of one job (AWS general reference, Jobs quotas).
-pub(super) const MAX_TARGETS: usize = 100;
-/// Most jobs that roll out at one time (AWS general reference, Jobs quotas).
-const MAX_CONCURRENT_JOBS: usize = 500;
 pub(super) const JOB_ID: Text = Text {
     min: 1,
     max: MAX_JOB_ID,
@@ -72,7 +68,7 @@ const PARAMETER_VALUE: Text = Text {
 };
 const DOCUMENT: Text = Text {
     min: 0,
-    max: MAX_DOCUMENT,
+    max: INLINE_DOCUMENT_CHARACTERS,
     pattern: None,
 };
 
@@ -84,18 +80,20 @@ impl Model {
         mut request: CreateJob,
         now: Timestamp,
     ) -> Result<JobReference, ControlError> {
-        let id = check_members(&request)?;
+        let quotas = self.knobs.quotas;
+        let id = check_members(&request, &quotas)?;
         check_sources(&request, request.job_template_arn.is_some())?;
         let managed = self.fill_from_template(scope, &mut request)?;
         check_parameters(&request, managed)?;
-        check_timeout(request.timeout_config.as_ref())?;
+        check_timeout(request.timeout_config.as_ref(), &quotas)?;
         self.check_rules(&request)?;
         let selection = request.target_selection.as_deref();
         let selection = selection
             .and_then(TargetSelection::parse)
             .unwrap_or_default();
         let scheduling_config = request.scheduling_config.clone().unwrap_or_default();
-        let schedule = scheduling_config.read(selection, now)?;
+        let lead = self.knobs.minimum_schedule_lead();
+        let schedule = scheduling_config.read(selection, lead, now)?;
         check_tags(&request.tags)?;
         if self.jobs.contains_key(&id) {
             return Err(ControlError::ResourceAlreadyExists {
@@ -134,7 +132,10 @@ impl Model {
         };
         let namespace = request.namespace_id.as_deref().and_then(NamespaceId::parse);
         let order = self.next_order();
-        let things = self.things_of(&reach);
+        let things = match selection {
+            TargetSelection::Continuous => self.things_of(&reach),
+            TargetSelection::Snapshot => self.settled_things_of(&reach, now),
+        };
         let mut job = Job::new(terms, namespace, reach, document, order, now);
         job.rollout.waiting = things.into_iter().map(|thing| (thing, ())).collect();
         let reference = job.reference(&id, scope);
@@ -153,7 +154,12 @@ impl Model {
         destinations: &Destinations,
     ) -> Result<(String, Option<String>), ControlError> {
         let source = request.document_source.as_deref();
-        let written = read_document(request.document.take(), source, request.fetched.take())?;
+        let written = read_document(
+            request.document.take(),
+            source,
+            request.fetched.take(),
+            &self.knobs.quotas,
+        )?;
         let filled = match (managed, &request.document_parameters) {
             (Some(_), Some(parameters)) => substitute(&written, parameters),
             (Some(_), None) => substitute(&written, &BTreeMap::new()),
@@ -161,21 +167,9 @@ impl Model {
         };
         let presign = request.presigned_url_config.clone().unwrap_or_default();
         let document = destinations.fill(&self.packages, scope, &filled, &presign)?;
-        check_document(id.as_str(), &document, source, &presign)?;
+        check_document(id.as_str(), &document, source, &presign, &self.knobs.quotas)?;
         let before = (document != written).then_some(written);
         Ok((document, before))
-    }
-
-    /// Refuses a job that would begin while too many others roll out.
-    fn refuse_crowd(&self, schedule: &Schedule, now: Timestamp) -> Result<(), ControlError> {
-        let rolling_out = self.jobs.values().filter(|job| job.is_rolling_out());
-        if schedule.phase(now) == Phase::Open && rolling_out.count() >= MAX_CONCURRENT_JOBS {
-            // The limit is AWS's, the words are ours.
-            return Err(ControlError::LimitExceeded(format!(
-                "No more than {MAX_CONCURRENT_JOBS} jobs can be concurrent."
-            )));
-        }
-        Ok(())
     }
 
     /// Refuses rules of a new job that the service model does not rule out.
@@ -188,17 +182,24 @@ impl Model {
             rollout.refuse(self.knobs.both_rate_criteria)?;
         }
         if let Some(retry) = &request.job_executions_retry_config {
-            retry.refuse(request.timeout_config.as_ref())?;
+            retry.refuse(request.timeout_config.as_ref(), &self.knobs.quotas)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a job with more targets than may be.
+    pub(super) fn refuse_targets(&self, count: usize) -> Result<(), ControlError> {
+        let quota = self.knobs.quotas.targets_per_job;
+        if count > limit(quota) {
+            let message = format!("A job cannot have more than {quota} targets.");
+            return Err(ControlError::LimitExceeded(message));
         }
         Ok(())
     }
 
     /// What `targets` name, if all of it exists.
     pub(super) fn resolve(&self, scope: &Scope, targets: &[String]) -> Result<Reach, ControlError> {
-        if targets.len() > MAX_TARGETS {
-            let message = format!("A job cannot have more than {MAX_TARGETS} targets.");
-            return Err(ControlError::LimitExceeded(message));
-        }
+        self.refuse_targets(targets.len())?;
         let mut reach = Reach::default();
         for arn in targets {
             match scope.target(arn) {
@@ -219,11 +220,11 @@ impl Model {
 }
 
 /// Checks what AWS's service model says of the members, all at once.
-fn check_members(request: &CreateJob) -> Result<JobId, ControlError> {
+fn check_members(request: &CreateJob, quotas: &Quotas) -> Result<JobId, ControlError> {
     let mut violations = Violations::default();
     violations.text("jobId", &request.job_id, JOB_ID);
     check_targets(&mut violations, request.targets.as_ref());
-    check_terms(&mut violations, request);
+    check_terms(&mut violations, request, quotas);
     violations.one_of(
         "targetSelection",
         request.target_selection.as_ref(),
@@ -246,14 +247,14 @@ fn check_members(request: &CreateJob) -> Result<JobId, ControlError> {
 }
 
 /// Checks what AWS's service model says of the members that a template may give.
-pub(super) fn check_terms(violations: &mut Violations, request: &CreateJob) {
+pub(super) fn check_terms(violations: &mut Violations, request: &CreateJob, quotas: &Quotas) {
     violations.optional_text("document", request.document.as_ref(), DOCUMENT);
     violations.optional_text("documentSource", request.document_source.as_ref(), SOURCE);
     violations.optional_text("description", request.description.as_ref(), COMMENT);
     check_presign(violations, request.presigned_url_config.as_ref());
     check_arns(violations, request.destination_package_versions.as_ref());
     if let Some(rollout) = &request.job_executions_rollout_config {
-        rollout.check(violations);
+        rollout.check(violations, quotas);
     }
     if let Some(abort) = &request.abort_config {
         abort.check(violations);
@@ -289,9 +290,13 @@ pub(super) fn check_presign(violations: &mut Violations, presign: Option<&Presig
     }
 }
 
-pub(super) fn check_timeout(config: Option<&TimeoutConfig>) -> Result<(), ControlError> {
+pub(super) fn check_timeout(
+    config: Option<&TimeoutConfig>,
+    quotas: &Quotas,
+) -> Result<(), ControlError> {
+    let longest = i64::from(quotas.timeout_minutes);
     match config.and_then(|config| config.in_progress_timeout_in_minutes) {
-        Some(minutes) if !(1..=MAX_TIMEOUT_MINUTES).contains(&minutes) => Err(invalid(&format!(
+        Some(minutes) if !(1..=longest).contains(&minutes) => Err(invalid(&format!(
             "Provide valid timeout value, inProgressTimeoutInMinutes cannot be {minutes}."
         ))),
         Some(_) | None => Ok(()),

@@ -5,20 +5,15 @@
 use serde_json::Value;
 
 use super::names::WITH_COLON;
+use super::quotas::{Quotas, limit};
 use super::status::StatusDetails;
 use super::validate::{PRINTABLE, Text, Violations};
 
 const MEMBER: &str = "statusDetails";
-const MAX_PAIRS: usize = 10;
 const KEYS: Text = Text {
     min: 1,
     max: 128,
     pattern: Some(WITH_COLON),
-};
-const VALUES: Text = Text {
-    min: 1,
-    max: 1024,
-    pattern: Some(PRINTABLE),
 };
 
 /// Reads status details from JSON. Scalars become strings, unless `strict`.
@@ -26,6 +21,7 @@ pub(super) fn read(
     violations: &mut Violations,
     details: Option<&Value>,
     strict: bool,
+    quotas: &Quotas,
 ) -> Option<StatusDetails> {
     let details = details.filter(|details| !details.is_null())?;
     let Value::Object(members) = details else {
@@ -49,13 +45,19 @@ pub(super) fn read(
         };
         read.insert(name.clone(), text);
     }
-    check(violations, &read);
+    check(violations, &read, quotas);
     Some(read)
 }
 
 /// Checks status details.
-pub(super) fn check(violations: &mut Violations, details: &StatusDetails) {
-    violations.map(MEMBER, details, MAX_PAIRS, KEYS, VALUES);
+pub(super) fn check(violations: &mut Violations, details: &StatusDetails, quotas: &Quotas) {
+    let values = Text {
+        min: 1,
+        max: limit(quotas.status_details_value_characters),
+        pattern: Some(PRINTABLE),
+    };
+    let pairs = limit(quotas.status_details_pairs);
+    violations.map(MEMBER, details, pairs, KEYS, values);
 }
 
 #[cfg(test)]
@@ -66,7 +68,7 @@ mod tests {
 
     fn verdict(details: &Value, strict: bool) -> Result<Option<StatusDetails>, String> {
         let mut violations = Violations::default();
-        let read = read(&mut violations, Some(details), strict);
+        let read = read(&mut violations, Some(details), strict, &Quotas::default());
         violations.into_result().map(|()| read)
     }
 

@@ -5,15 +5,17 @@
 
 use core::time::Duration;
 
+use serde_json::Value;
+
 use super::Model;
 use super::details;
 use super::error::DeviceError;
 use super::execution::{Execution, ExecutionId, StepTimer};
-use super::job::{Job, MAX_TIMEOUT_MINUTES};
+use super::job::Job;
 use super::ledger::Entry;
 use super::names::{JobId, NamespaceId, ThingName};
 use super::operation::{Describe, JobExecution, Pending, Selector, StartNext, Update, Updated};
-use super::status::ExecutionStatus;
+use super::status::{ExecutionStatus, StatusDetails};
 use super::time::Timestamp;
 use super::validate::Violations;
 
@@ -39,13 +41,9 @@ impl Model {
         request: &StartNext,
         now: Timestamp,
     ) -> Result<Option<JobExecution>, DeviceError> {
-        let mut violations = Violations::default();
-        let details = details::read(
-            &mut violations,
-            request.status_details.as_ref(),
-            self.knobs.strict_status_details,
-        );
-        let step = step_timer(&mut violations, request.step_timeout_in_minutes);
+        let mut violations = request.violations.clone();
+        let details = self.read_details(&mut violations, request.status_details.as_ref());
+        let step = self.step_timer(&mut violations, request.step_timeout_in_minutes);
         violations
             .into_result()
             .map_err(DeviceError::InvalidRequest)?;
@@ -74,6 +72,8 @@ impl Model {
         request: &Describe,
         now: Timestamp,
     ) -> Result<Option<JobExecution>, DeviceError> {
+        let violations = request.violations.clone().into_result();
+        violations.map_err(DeviceError::InvalidRequest)?;
         let id = match which {
             Selector::Job(job) => self.find(thing, namespace, job, request.execution_number)?,
             Selector::Next => {
@@ -119,13 +119,9 @@ impl Model {
         request: &Update,
         now: Timestamp,
     ) -> Result<Updated, DeviceError> {
-        let mut violations = Violations::default();
-        let details = details::read(
-            &mut violations,
-            request.status_details.as_ref(),
-            self.knobs.strict_status_details,
-        );
-        let step = step_timer(&mut violations, request.step_timeout_in_minutes);
+        let mut violations = request.violations.clone();
+        let details = self.read_details(&mut violations, request.status_details.as_ref());
+        let step = self.step_timer(&mut violations, request.step_timeout_in_minutes);
         let status = read_status(violations, request.status.as_ref())?;
 
         let id = self.find(thing, namespace, job, request.execution_number)?;
@@ -163,6 +159,28 @@ impl Model {
             state: execution.map(Execution::state),
             document: job.map(|job| job.document(&id)),
         })
+    }
+
+    fn read_details(
+        &self,
+        violations: &mut Violations,
+        details: Option<&Value>,
+    ) -> Option<StatusDetails> {
+        let strict = self.knobs.strict_status_details;
+        details::read(violations, details, strict, &self.knobs.quotas)
+    }
+
+    fn step_timer(&self, violations: &mut Violations, minutes: Option<i64>) -> StepTimer {
+        match minutes {
+            None => StepTimer::Keep,
+            Some(STOP_STEP_TIMER) => StepTimer::Stop,
+            Some(minutes) => {
+                let longest = self.knobs.quotas.timeout_minutes.into();
+                violations.range("stepTimeoutInMinutes", Some(minutes), 1, longest);
+                let minutes = u64::try_from(minutes).unwrap_or_default();
+                StepTimer::Restart(Duration::from_secs(minutes.saturating_mul(60)))
+            }
+        }
     }
 
     fn registered(&self, thing: &ThingName) -> Result<(), DeviceError> {
@@ -212,13 +230,8 @@ fn read_status(
     mut violations: Violations,
     status: Option<&String>,
 ) -> Result<ExecutionStatus, DeviceError> {
-    match status {
-        Some(_) => {
-            let names = ExecutionStatus::ALL.map(ExecutionStatus::as_str);
-            violations.one_of("status", status, &names);
-        }
-        None => violations.missing("status"),
-    }
+    let names = ExecutionStatus::ALL.map(ExecutionStatus::as_str);
+    violations.one_of("status", status, &names);
     violations
         .into_result()
         .map_err(DeviceError::InvalidRequest)?;
@@ -232,19 +245,6 @@ fn read_status(
                 message: format!("The status of job execution cannot be changed to be {name}"),
                 state: None,
             })
-        }
-    }
-}
-
-fn step_timer(violations: &mut Violations, minutes: Option<i64>) -> StepTimer {
-    match minutes {
-        None => StepTimer::Keep,
-        Some(STOP_STEP_TIMER) => StepTimer::Stop,
-        Some(minutes) => {
-            let member = "stepTimeoutInMinutes";
-            violations.range(member, Some(minutes), 1, MAX_TIMEOUT_MINUTES);
-            let minutes = u64::try_from(minutes).unwrap_or_default();
-            StepTimer::Restart(Duration::from_secs(minutes.saturating_mul(60)))
         }
     }
 }

@@ -76,7 +76,8 @@ impl Model {
         });
         let list = format!("executions/{id}");
         let token = request.next_token.as_ref();
-        let (execution_summaries, next_token) = page(&list, entries, request.max_results, token)?;
+        let (execution_summaries, next_token) =
+            page(&list, entries, self.page_size(request.max_results), token)?;
         Ok(JobExecutionsForJob {
             execution_summaries,
             next_token,
@@ -110,7 +111,8 @@ impl Model {
         });
         let list = format!("executions-on/{thing}");
         let token = request.next_token.as_ref();
-        let (execution_summaries, next_token) = page(&list, entries, request.max_results, token)?;
+        let (execution_summaries, next_token) =
+            page(&list, entries, self.page_size(request.max_results), token)?;
         Ok(JobExecutionsForThing {
             execution_summaries,
             next_token,
@@ -125,7 +127,7 @@ impl Model {
     ) -> Result<(), ControlError> {
         let mut violations = Violations::default();
         if let Some(details) = &request.status_details {
-            details::check(&mut violations, details);
+            details::check(&mut violations, details, &self.knobs.quotas);
         }
         let (job, thing) = (&request.job_id, &request.thing_name);
         let (id, execution) = self.existing(job, thing, None, violations)?;

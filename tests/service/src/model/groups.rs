@@ -36,8 +36,9 @@ const DESCRIPTION: Text = Text {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Group {
     pub(super) id: String,
+    /// The things in the group itself, and since when.
     #[serde(skip)]
-    pub(super) members: Table<ThingName, ()>,
+    pub(super) members: Table<ThingName, Joined>,
     pub(super) parent: Option<GroupName>,
     properties: GroupProperties,
     pub(super) tags: Vec<Tag>,
@@ -50,6 +51,12 @@ impl Record for Group {
         self.members.record();
     }
 }
+
+/// When a thing joined a group.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+pub(super) struct Joined(#[serde(with = "time::kept")] pub(super) Timestamp);
+
+impl Record for Joined {}
 
 impl Model {
     /// CreateThingGroup. The same request again finds the group made.
@@ -156,7 +163,8 @@ impl Model {
         });
         let names = chosen.map(|(name, _)| name);
         let token = request.next_token.as_ref();
-        list(scope, "groups", names, request.max_results, token)
+        let size = self.page_size(request.max_results);
+        list(scope, "groups", names, size, token)
     }
 
     /// DeleteThingGroup. A group with groups below it stays.
@@ -238,7 +246,7 @@ impl Model {
         let (things, next_token) = page(
             &format!("members/{name}"),
             entries,
-            request.max_results,
+            self.page_size(request.max_results),
             token,
         )?;
         Ok(MemberList { things, next_token })
@@ -259,22 +267,27 @@ impl Model {
             .filter(|(_, group)| group.members.contains_key(&thing))
             .map(|(name, _)| name);
         let token = request.next_token.as_ref();
-        list(
-            scope,
-            &format!("of/{thing}"),
-            names,
-            request.max_results,
-            token,
-        )
+        let size = self.page_size(request.max_results);
+        list(scope, &format!("of/{thing}"), names, size, token)
     }
 
     /// The members of a group and of all groups below it.
     pub(super) fn members(&self, group: &GroupName) -> BTreeSet<ThingName> {
+        self.members_where(group, |_| true).collect()
+    }
+
+    /// Those of the members whose joining counts.
+    pub(super) fn members_where(
+        &self,
+        group: &GroupName,
+        counts: impl Fn(Timestamp) -> bool + Copy,
+    ) -> impl Iterator<Item = ThingName> {
         let groups = self.groups.iter();
         groups
-            .filter(|(name, _)| self.lineage(name).contains(&group))
-            .flat_map(|(_, group)| group.members.keys().cloned())
-            .collect()
+            .filter(move |(name, _)| self.lineage(name).contains(&group))
+            .flat_map(|(_, group)| group.members.iter())
+            .filter(move |(_, joined)| counts(joined.0))
+            .map(|(thing, _)| thing.clone())
     }
 
     /// A group and all groups above it, the root last.
@@ -340,11 +353,11 @@ fn list<'a>(
     scope: &Scope,
     list: &str,
     names: impl Iterator<Item = &'a GroupName>,
-    max_results: Option<i64>,
+    size: usize,
     token: Option<&String>,
 ) -> Result<GroupList, ControlError> {
     let entries = names.map(|name| (name.to_string(), reference(name, scope)));
-    let (thing_groups, next_token) = page(list, entries, max_results, token)?;
+    let (thing_groups, next_token) = page(list, entries, size, token)?;
     Ok(GroupList {
         thing_groups,
         next_token,

@@ -46,8 +46,12 @@ impl Model {
         let edges = edges.filter_map(|(id, job)| Some((job.edge?, id.clone())));
         assert_eq!(self.edges, edges.collect(), "edges");
 
-        let has_more =
-            |job: &Job| job.is_rolling_out() || job.status() == JobStatus::DeletionInProgress;
+        let has_more = |job: &Job| match job.status() {
+            // It rolls out, or waits for its turn to.
+            JobStatus::InProgress => !job.rollout.waiting.is_empty(),
+            JobStatus::DeletionInProgress => true,
+            JobStatus::Canceled | JobStatus::Completed | JobStatus::Scheduled => false,
+        };
         let due = self.jobs.iter().filter(|(_, job)| has_more(job));
         let due: BTreeSet<_> = due.map(|(id, _)| id).collect();
         let ticks: Vec<_> = self.ticks.iter().map(|(_, id)| id).collect();

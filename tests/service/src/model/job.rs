@@ -18,8 +18,6 @@ use super::time::{self, Timestamp};
 use super::view::{JobProcessDetails, JobReference, JobSummary, JobView};
 use super::window::{Phase, Schedule};
 
-/// Longest in-progress or step timeout: seven days (API reference, TimeoutConfig).
-pub(super) const MAX_TIMEOUT_MINUTES: i64 = 10_080;
 /// How long presigned URLs live (API reference, PresignedUrlConfig).
 const DEFAULT_EXPIRES_SECS: i64 = 3600;
 

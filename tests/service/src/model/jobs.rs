@@ -10,6 +10,7 @@ use super::execution::Execution;
 use super::job::{Cancellation, Job};
 use super::names::{JobId, MAX_THING_NAME, Scope};
 use super::page::{self, descending, page};
+use super::quotas::limit;
 use super::registry::THING_NAME;
 use super::request::{CancelJob, DeleteJob, ListJobs};
 use super::status::{ExecutionStatus, JobStatus, TargetSelection};
@@ -34,8 +35,6 @@ const GROUP_ID: Text = Text {
         allows: is_group_id_char,
     }),
 };
-/// Most jobs that are deleted at the same time (AWS general reference, Jobs quotas).
-const MAX_DELETIONS: usize = 10;
 /// How many executions of a job are deleted at once. AWS tells no number, but that it takes time.
 const DELETED_AT_ONCE: usize = 1000;
 const DELETION_PAUSE: Duration = Duration::from_secs(1);
@@ -109,10 +108,15 @@ impl Model {
             )));
         }
 
-        let chosen = self.jobs.iter().filter(|(_, job)| is_chosen(job, request));
+        let omits_scheduled =
+            self.knobs.list_jobs_omits_scheduled_in_groups && request.thing_group_name.is_some();
+        let chosen = self.jobs.iter().filter(|(_, job)| {
+            let omitted = omits_scheduled && job.status() == JobStatus::Scheduled;
+            is_chosen(job, request) && !omitted
+        });
         let entries = chosen.map(|(id, job)| (descending(job.order), job.summary(id, scope)));
         let token = request.next_token.as_ref();
-        let (jobs, next_token) = page("jobs", entries, request.max_results, token)?;
+        let (jobs, next_token) = page("jobs", entries, self.page_size(request.max_results), token)?;
         Ok(JobList { jobs, next_token })
     }
 
@@ -193,9 +197,10 @@ impl Model {
         }
         let deletions = self.jobs.values().map(Job::status);
         let deletions = deletions.filter(|status| *status == JobStatus::DeletionInProgress);
-        if deletions.count() >= MAX_DELETIONS {
+        let quota = self.knobs.quotas.deleting_jobs;
+        if deletions.count() >= limit(quota) {
             return Err(ControlError::LimitExceeded(format!(
-                "No more than {MAX_DELETIONS} jobs can be deleted at the same time."
+                "No more than {quota} jobs can be deleted at the same time."
             )));
         }
         self.end_rollout(&id);

@@ -17,17 +17,13 @@ use super::execution::{Execution, ExecutionId};
 use super::job::Job;
 use super::names::{JobId, NamespaceId, ThingName};
 use super::operation::{JobExecution, Pending, PendingSummary};
+use super::quotas::limit;
 use super::retry::Retries;
 use super::status::ExecutionStatus;
 use super::table::Record;
 use super::time::Timestamp;
 use super::timeline::{Origin, What};
 use super::{Effect, Model};
-
-/// Most executions that a pending list shows (developer guide, job-limits).
-pub(super) const PENDING_LIMIT: usize = 10;
-/// How many more it shows of jobs whose maintenance window is open.
-pub(super) const PENDING_LIMIT_IN_WINDOW: usize = 5;
 
 type Numbered = (JobId, u64);
 
@@ -188,10 +184,11 @@ impl Model {
     /// Does everything that is due at `now`, in order: executions time out, jobs open, shut and end,
     /// jobs roll on.
     pub(super) fn fire_timers(&mut self, now: Timestamp) {
+        let slack = self.knobs.timeout_slack();
         while let Some(due) = self.next_deadline().filter(|due| *due <= now) {
             let timer = self.deadlines.first().cloned();
             let edge = self.edges.first().cloned();
-            if let Some((_, id)) = timer.filter(|(deadline, _)| *deadline == due) {
+            if let Some((_, id)) = timer.filter(|(deadline, _)| deadline.plus(slack) == due) {
                 self.change(&id, due, |execution| execution.time_out(due));
             } else if let Some((_, id)) = edge.filter(|(edge, _)| *edge == due) {
                 self.pass_edge(&id, due);
@@ -321,14 +318,15 @@ impl Model {
     pub(super) fn pending(&self, thing: &ThingName, namespace: Option<&NamespaceId>) -> Pending {
         let mut pending = Pending::default();
         let queue = self.queue(thing);
+        let quotas = &self.knobs.quotas;
         let (mut shown, mut more) = (0, 0);
         let in_namespace = queue
             .iter()
             .filter(|entry| entry.job.namespace.as_ref() == namespace);
         for entry in in_namespace {
-            if shown < PENDING_LIMIT {
+            if shown < limit(quotas.pending_executions) {
                 shown += 1;
-            } else if more < PENDING_LIMIT_IN_WINDOW && entry.job.has_windows() {
+            } else if more < limit(quotas.pending_executions_in_window) && entry.job.has_windows() {
                 more += 1;
             } else {
                 continue;

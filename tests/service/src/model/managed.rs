@@ -248,8 +248,12 @@ impl Model {
             (template.name.to_owned(), summary)
         });
         let token = request.next_token.as_ref();
-        let (managed_job_templates, next_token) =
-            page("managed", entries, request.max_results, token)?;
+        let (managed_job_templates, next_token) = page(
+            "managed",
+            entries,
+            self.page_size(request.max_results),
+            token,
+        )?;
         Ok(ManagedJobTemplateList {
             managed_job_templates,
             next_token,

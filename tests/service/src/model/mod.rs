@@ -11,6 +11,7 @@ pub(crate) mod calendar;
 mod continuous;
 mod create;
 mod cron;
+mod crowd;
 mod destination;
 mod details;
 mod device_plane;
@@ -27,6 +28,7 @@ pub mod inspect;
 mod invariants;
 mod job;
 mod jobs;
+mod knobs;
 mod ledger;
 mod managed;
 pub mod names;
@@ -35,6 +37,7 @@ mod package_requests;
 mod package_versions;
 mod packages;
 mod page;
+mod quotas;
 mod registry;
 pub mod request;
 mod restore;
@@ -60,31 +63,17 @@ use events::{Event, EventTypes};
 use execution::ExecutionId;
 use groups::Group;
 use job::Job;
+pub use knobs::{AtConcurrencyLimit, Knobs};
 use ledger::{Queue, Told};
 use names::{GroupName, JobId, NamespaceId, TemplateId, ThingName};
 use operation::{JobExecution, Pending};
 use packages::Packages;
+pub use quotas::Quotas;
 use registry::Thing;
 use rows::Recorded;
 use table::Table;
 use template::JobTemplate;
 use time::Timestamp;
-
-/// Choices where AWS's behaviour is unknown, or where tests want more than AWS does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Knobs {
-    /// Refuse status details whose values are not strings. AWS takes scalars.
-    pub strict_status_details: bool,
-    /// Publish notify-next of a namespace even while another namespace heads the thing's queue.
-    /// AWS does not (aws-greengrass-lite issue #1151).
-    pub notify_next_per_namespace: bool,
-    /// Publish the events of jobs and executions from the start, as after
-    /// UpdateEventConfigurations. AWS publishes none until it is asked.
-    pub events: bool,
-    /// Take a rollout whose rate rises at notified and at succeeded things, whichever are sooner, as
-    /// samples of AWS's documentation have it. AWS refuses it.
-    pub both_rate_criteria: bool,
-}
 
 /// What devices, or who watches the service, must be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,8 +146,12 @@ impl Model {
         self.knobs
     }
 
-    /// Makes other choices, from now on. [`Knobs::events`] matters at the start only.
+    /// Makes other choices, from now on. What exists beyond a new quota stays. A change of
+    /// [`Knobs::events`] overrides what UpdateEventConfigurations asked for.
     pub fn set_knobs(&mut self, knobs: Knobs) {
+        if self.knobs.events != knobs.events {
+            self.events = EventTypes::all(knobs.events);
+        }
         self.knobs = knobs;
     }
 
@@ -188,7 +181,9 @@ impl Model {
 
     /// When [`Model::advance`] has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let slack = self.knobs.timeout_slack();
+        let deadline = self.deadlines.first();
+        let deadline = deadline.map(|(deadline, _)| deadline.plus(slack));
         let tick = self.ticks.first().map(|(tick, _)| *tick);
         let edge = self.edges.first().map(|(edge, _)| *edge);
         deadline.into_iter().chain(tick).chain(edge).min()

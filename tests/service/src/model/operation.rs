@@ -6,12 +6,37 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::create::JOB_ID;
 use super::document::{Document, Presign};
 use super::error::DeviceError;
 use super::names::{JobId, ThingName};
+use super::registry::THING_NAME;
 use super::status::{ExecutionState, ExecutionStatus, StatusDetails};
 use super::time::Timestamp;
-use super::validate::Violations;
+use super::validate::{Text, Violations};
+
+const A_STRING: &str = "Member must be a string";
+
+/// The name of the member by which a client finds the answer to its request.
+pub const CLIENT_TOKEN: &str = "clientToken";
+/// As much as is repeated to a client. AWS documents no length (developer guide, jobs-mqtt-api).
+const CLIENT_TOKENS: Text = Text {
+    min: 0,
+    max: 4096,
+    pattern: None,
+};
+
+/// The client token of a request, if it has one that can be repeated.
+pub fn client_token(body: &Map<String, Value>) -> Option<&String> {
+    match body.get(CLIENT_TOKEN) {
+        Some(Value::String(token)) if CLIENT_TOKENS.allows(token) => Some(token),
+        Some(_) | None => None,
+    }
+}
+
+/// GetPendingJobExecutions, as it arrives: without members of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetPending;
 
 /// StartNextPendingJobExecution, as it arrives.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +45,8 @@ pub struct StartNext {
     pub status_details: Option<Value>,
     /// `stepTimeoutInMinutes`, unchecked.
     pub step_timeout_in_minutes: Option<i64>,
+    /// Members of the wrong type.
+    pub(super) violations: Violations,
 }
 
 /// DescribeJobExecution, as it arrives.
@@ -29,12 +56,14 @@ pub struct Describe {
     pub execution_number: Option<i64>,
     /// `includeJobDocument`; yes unless said otherwise.
     pub include_job_document: bool,
+    /// Members of the wrong type.
+    pub(super) violations: Violations,
 }
 
 /// UpdateJobExecution, as it arrives.
 #[derive(Debug, Clone, Default)]
 pub struct Update {
-    /// `status`, unchecked.
+    /// `status`, unchecked; that it is missing is among the violations.
     pub status: Option<String>,
     /// `statusDetails`, unchecked.
     pub status_details: Option<Value>,
@@ -48,38 +77,50 @@ pub struct Update {
     pub include_job_document: bool,
     /// `stepTimeoutInMinutes`, unchecked.
     pub step_timeout_in_minutes: Option<i64>,
+    /// Members that are missing or of the wrong type.
+    pub(super) violations: Violations,
+}
+
+impl GetPending {
+    /// Reads the request from its body.
+    pub fn parse(body: &Map<String, Value>) -> Result<Self, DeviceError> {
+        let violations = Members::of(body).violations.into_result();
+        violations
+            .map(|()| Self)
+            .map_err(DeviceError::InvalidRequest)
+    }
 }
 
 impl StartNext {
-    /// Reads the request from its body.
-    pub fn parse(body: &Map<String, Value>) -> Result<Self, DeviceError> {
+    /// Reads the request from its body; what is wrong with it, the model tells with all else.
+    pub fn parse(body: &Map<String, Value>) -> Self {
         let mut members = Members::of(body);
-        let request = Self {
+        Self {
             status_details: members.value("statusDetails"),
             step_timeout_in_minutes: members.number("stepTimeoutInMinutes"),
-        };
-        members.finish(request)
+            violations: members.violations,
+        }
     }
 }
 
 impl Describe {
-    /// Reads the request from its body.
-    pub fn parse(body: &Map<String, Value>) -> Result<Self, DeviceError> {
+    /// Reads the request from its body; what is wrong with it, the model tells.
+    pub fn parse(body: &Map<String, Value>) -> Self {
         let mut members = Members::of(body);
-        let request = Self {
+        Self {
             execution_number: members.number("executionNumber"),
             include_job_document: members.flag("includeJobDocument").unwrap_or(true),
-        };
-        members.finish(request)
+            violations: members.violations,
+        }
     }
 }
 
 impl Update {
-    /// Reads the request from its body.
-    pub fn parse(body: &Map<String, Value>) -> Result<Self, DeviceError> {
+    /// Reads the request from its body; what is wrong with it, the model tells with all else.
+    pub fn parse(body: &Map<String, Value>) -> Self {
         let mut members = Members::of(body);
-        let request = Self {
-            status: members.text("status"),
+        Self {
+            status: members.required_text("status"),
             status_details: members.value("statusDetails"),
             expected_version: members.number("expectedVersion"),
             execution_number: members.number("executionNumber"),
@@ -88,8 +129,8 @@ impl Update {
                 .unwrap_or_default(),
             include_job_document: members.flag("includeJobDocument").unwrap_or_default(),
             step_timeout_in_minutes: members.number("stepTimeoutInMinutes"),
-        };
-        members.finish(request)
+            violations: members.violations,
+        }
     }
 }
 
@@ -102,10 +143,13 @@ struct Members<'a> {
 
 impl<'a> Members<'a> {
     fn of(body: &'a Map<String, Value>) -> Self {
-        Self {
-            body,
-            violations: Violations::default(),
+        let mut violations = Violations::default();
+        match body.get(CLIENT_TOKEN) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(token)) => violations.text(CLIENT_TOKEN, token, CLIENT_TOKENS),
+            Some(other) => violations.note(other, CLIENT_TOKEN, A_STRING),
         }
+        Self { body, violations }
     }
 
     fn value(&self, name: &str) -> Option<Value> {
@@ -115,10 +159,11 @@ impl<'a> Members<'a> {
             .cloned()
     }
 
-    fn text(&mut self, name: &str) -> Option<String> {
-        self.read(name, "Member must be a string", |value| {
-            value.as_str().map(str::to_owned)
-        })
+    fn required_text(&mut self, name: &str) -> Option<String> {
+        if self.value(name).is_none() {
+            self.violations.missing(name);
+        }
+        self.read(name, A_STRING, |value| value.as_str().map(str::to_owned))
     }
 
     fn flag(&mut self, name: &str) -> Option<bool> {
@@ -145,13 +190,29 @@ impl<'a> Members<'a> {
         }
         read
     }
+}
 
-    fn finish<T>(self, request: T) -> Result<T, DeviceError> {
-        self.violations
-            .into_result()
-            .map(|()| request)
-            .map_err(DeviceError::InvalidRequest)
+/// Reads the names in the path of a request over HTTP: a thing, and a job or `$next`.
+pub fn path_names(thing: &str, job: &str) -> Result<(ThingName, Selector), DeviceError> {
+    match (ThingName::parse(thing), Selector::parse(job)) {
+        (Some(thing), Some(which)) => Ok((thing, which)),
+        (_, which) => Err(misnamed(thing, Some(job).filter(|_| which.is_none()))),
     }
+}
+
+/// Reads the name of a thing in the path of a request over HTTP.
+pub fn path_thing(thing: &str) -> Result<ThingName, DeviceError> {
+    ThingName::parse(thing).ok_or_else(|| misnamed(thing, None))
+}
+
+/// Says what is wrong with the names in a path.
+fn misnamed(thing: &str, job: Option<&str>) -> DeviceError {
+    let mut violations = Violations::default();
+    violations.text("thingName", thing, THING_NAME);
+    if let Some(job) = job {
+        violations.text("jobId", job, JOB_ID);
+    }
+    DeviceError::InvalidRequest(violations.into_result().err().unwrap_or_default())
 }
 
 /// Which execution DescribeJobExecution asks for.

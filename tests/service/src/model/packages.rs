@@ -330,9 +330,9 @@ pub(super) fn package_name(
 }
 
 /// Checks the size of the page asked for, and gives the one that is meant.
-pub(super) fn check_page(violations: &mut Violations, max_results: Option<i64>) -> Option<i64> {
+pub(super) fn check_page(violations: &mut Violations, max_results: Option<i64>) -> usize {
     violations.range("maxResults", max_results, 1, MAX_RESULTS);
-    max_results.or(Some(MAX_RESULTS))
+    usize::try_from(max_results.unwrap_or(MAX_RESULTS)).unwrap_or_default()
 }
 
 /// Checks what AWS's service model says of the tags of a package or version.

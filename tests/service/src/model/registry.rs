@@ -135,7 +135,12 @@ impl Model {
         });
         let entries = chosen.map(|(name, thing)| (name.to_string(), thing.entry(name, scope)));
         let token = request.next_token.as_ref();
-        let (things, next_token) = page("things", entries, request.max_results, token)?;
+        let (things, next_token) = page(
+            "things",
+            entries,
+            self.page_size(request.max_results),
+            token,
+        )?;
         Ok(ThingList { things, next_token })
     }
 

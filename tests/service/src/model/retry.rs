@@ -10,6 +10,7 @@ use super::Model;
 use super::error::ControlError;
 use super::execution::{Execution, ExecutionId};
 use super::job::Job;
+use super::quotas::Quotas;
 use super::request::TimeoutConfig;
 use super::status::ExecutionStatus;
 use super::table::Record;
@@ -21,7 +22,7 @@ const ALL: &str = "ALL";
 const TIMED_OUT: &str = "TIMED_OUT";
 const FAILURE_TYPES: [&str; 3] = [ALL, TIMED_OUT, "FAILED"];
 const MAX_CRITERIA: usize = 2;
-/// Most retries on one thing, of all failure types together.
+/// Most retries after one type of failure (API reference, RetryCriteria).
 const MAX_RETRIES: i64 = 10;
 
 /// How often a thing may try again (API reference, JobExecutionsRetryConfig).
@@ -96,13 +97,18 @@ impl RetryConfig {
     }
 
     /// Refuses criteria that a new job cannot have.
-    pub(super) fn refuse(&self, timeout: Option<&TimeoutConfig>) -> Result<(), ControlError> {
+    pub(super) fn refuse(
+        &self,
+        timeout: Option<&TimeoutConfig>,
+        quotas: &Quotas,
+    ) -> Result<(), ControlError> {
         self.refuse_combination()?;
         let retries = self.criteria().iter().map(RetryCriteria::retries);
         let timer = timeout.and_then(|timeout| timeout.in_progress_timeout_in_minutes);
-        if retries.sum::<i64>() > MAX_RETRIES {
+        let quota = quotas.retries_per_thing;
+        if retries.sum::<i64>() > i64::from(quota) {
             return Err(invalid(&format!(
-                "The total number of retries cannot be more than {MAX_RETRIES}."
+                "The total number of retries cannot be more than {quota}."
             )));
         }
         if timer.is_none() && self.names(TIMED_OUT) {
@@ -295,7 +301,8 @@ mod tests {
             (&[("ALL", 1), ("FAILED", 1)], None, false),
             (&[("FAILED", 1), ("FAILED", 1)], None, false),
         ] {
-            assert_eq!(config(list).refuse(timeout).is_ok(), legal, "{list:?}");
+            let refused = config(list).refuse(timeout, &Quotas::default());
+            assert_eq!(refused.is_ok(), legal, "{list:?}");
         }
     }
 

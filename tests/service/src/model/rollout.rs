@@ -13,6 +13,7 @@ use super::Model;
 use super::error::ControlError;
 use super::job::Job;
 use super::names::{JobId, ThingName};
+use super::quotas::Quotas;
 use super::retry::Retries;
 use super::status::{ExecutionStatus, JobStatus};
 use super::table::Table;
@@ -20,8 +21,8 @@ use super::time::{self, Timestamp};
 use super::timeline::Origin;
 use super::validate::Violations;
 
-/// The rate of a job that asks for none, and the highest (AWS general reference, Jobs quotas).
-const MAX_PER_MINUTE: i64 = 1000;
+/// The rate of a job that asks for none (developer guide, jobs-configurations-details).
+const DEFAULT_PER_MINUTE: u32 = 1000;
 const MIN_FACTOR: f64 = 1.1;
 const MAX_FACTOR: f64 = 5.0;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -33,7 +34,7 @@ const TENTHS: f64 = 10.0;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RolloutConfig {
-    /// 1 to 1000; 1000 unless said otherwise.
+    /// 1 to the quota, which is 1000; 1000 unless said otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maximum_per_minute: Option<i64>,
     /// How the rate rises towards the maximum.
@@ -45,7 +46,7 @@ pub struct RolloutConfig {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExponentialRate {
-    /// 1 to 1000.
+    /// 1 to the quota.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_rate_per_minute: Option<i64>,
     /// 1.1 to 5, with one decimal digit at most.
@@ -73,6 +74,8 @@ pub struct RateIncreaseCriteria {
 pub(super) struct Rollout {
     #[serde(skip)]
     pub(super) waiting: Table<ThingName, ()>,
+    /// Whether the job is one of those that may roll out at one time.
+    pub(super) turn: bool,
     /// How many things were taken from `waiting`.
     pub(super) notified: usize,
     /// When the next batch is due.
@@ -87,22 +90,18 @@ impl RolloutConfig {
     }
 
     /// Checks what AWS's service model says of the members.
-    pub(super) fn check(&self, violations: &mut Violations) {
+    pub(super) fn check(&self, violations: &mut Violations, quotas: &Quotas) {
         let member = "jobExecutionsRolloutConfig";
+        let highest = i64::from(quotas.rollout_per_minute);
         let maximum = self.maximum_per_minute;
-        violations.range(
-            &format!("{member}.maximumPerMinute"),
-            maximum,
-            1,
-            MAX_PER_MINUTE,
-        );
+        violations.range(&format!("{member}.maximumPerMinute"), maximum, 1, highest);
         let Some(rate) = &self.exponential_rate else {
             return;
         };
         let at = |name: &str| format!("{member}.exponentialRate.{name}");
         let base = rate.base_rate_per_minute;
         violations.required(&at("baseRatePerMinute"), base.as_ref());
-        violations.range(&at("baseRatePerMinute"), base, 1, MAX_PER_MINUTE);
+        violations.range(&at("baseRatePerMinute"), base, 1, highest);
         let factor = rate.increment_factor;
         violations.required(&at("incrementFactor"), factor.as_ref());
         violations.decimal_range(&at("incrementFactor"), factor, Some(MIN_FACTOR), MAX_FACTOR);
@@ -138,8 +137,9 @@ impl RolloutConfig {
     }
 
     /// How many things the next batch takes, if as many wait.
-    fn batch(&self, notified: usize, succeeded: usize) -> usize {
-        let maximum = self.maximum_per_minute.unwrap_or(MAX_PER_MINUTE);
+    fn batch(&self, notified: usize, succeeded: usize, quotas: &Quotas) -> usize {
+        let default = DEFAULT_PER_MINUTE.min(quotas.rollout_per_minute);
+        let maximum = self.maximum_per_minute.unwrap_or(default.into());
         let maximum = u128::try_from(maximum).unwrap_or_default();
         let batch = match &self.exponential_rate {
             Some(rate) => rate.after(notified, succeeded, maximum),
@@ -210,10 +210,16 @@ impl ExponentialRate {
 impl Model {
     /// Reaches the next things of a job, and plans to reach those behind them.
     pub(super) fn roll_out(&mut self, id: &JobId, now: Timestamp) {
+        let waits = |job: &Job| !job.rollout.waiting.is_empty();
+        if self.jobs.get(id).is_some_and(waits) && !self.takes_turn(id) {
+            self.plan(id, Some(now.plus(MINUTE)));
+            return;
+        }
+        let quotas = self.knobs.quotas;
         let Some(job) = self.jobs.get_mut(id) else {
             return;
         };
-        for thing in job.next_batch() {
+        for thing in job.next_batch(&quotas) {
             self.enqueue(id, &thing, Retries::default(), Origin::RolledOut, now);
         }
         let waits = self.jobs.get(id).is_some_and(Job::is_rolling_out);
@@ -226,6 +232,14 @@ impl Model {
         if let Some(job) = self.jobs.get_mut(id) {
             job.rollout.waiting.take();
             job.deferred.take();
+        }
+        self.plan(id, None);
+    }
+
+    /// Ends the job's turn to roll out, until it opens again.
+    pub(super) fn pause_rollout(&mut self, id: &JobId) {
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.rollout.turn = false;
         }
         self.plan(id, None);
     }
@@ -273,9 +287,11 @@ impl Model {
 }
 
 impl Job {
-    /// Whether things wait to be reached.
+    /// Whether things wait to be reached, and it is the job's turn to reach them.
     pub(super) fn is_rolling_out(&self) -> bool {
-        self.status() == JobStatus::InProgress && !self.rollout.waiting.is_empty()
+        self.status() == JobStatus::InProgress
+            && self.rollout.turn
+            && !self.rollout.waiting.is_empty()
     }
 
     /// Whether a thing waits for an execution.
@@ -283,9 +299,10 @@ impl Job {
         self.rollout.waiting.contains_key(thing) || self.deferred.contains_key(thing)
     }
 
-    fn next_batch(&mut self) -> Vec<ThingName> {
+    fn next_batch(&mut self, quotas: &Quotas) -> Vec<ThingName> {
         let succeeded = self.count(ExecutionStatus::Succeeded);
-        let batch = self.terms.rollout.batch(self.rollout.notified, succeeded);
+        let rollout = &self.terms.rollout;
+        let batch = rollout.batch(self.rollout.notified, succeeded, quotas);
         let waiting = &mut self.rollout.waiting;
         let things: Vec<_> = core::iter::from_fn(|| waiting.pop_first())
             .take(batch)
@@ -320,7 +337,9 @@ mod tests {
         let mut notified = 0;
         let mut batches = Vec::new();
         while notified < things {
-            let batch = config.batch(notified, 0).min(things - notified);
+            let batch = config
+                .batch(notified, 0, &Quotas::default())
+                .min(things - notified);
             notified += batch;
             batches.push(batch);
         }
@@ -354,7 +373,11 @@ mod tests {
             (1, 1.1, 1_000_000, 2000),
         ] {
             let config = config(2000, base, factor, 1);
-            assert_eq!(config.batch(rises, 0), rate, "{base} {factor} {rises}");
+            assert_eq!(
+                config.batch(rises, 0, &Quotas::default()),
+                rate,
+                "{base} {factor} {rises}"
+            );
         }
     }
 
@@ -366,8 +389,8 @@ mod tests {
             number_of_notified_things: None,
             number_of_succeeded_things: Some(4),
         });
-        assert_eq!(config.batch(100, 3), 2);
-        assert_eq!(config.batch(100, 8), 8);
+        assert_eq!(config.batch(100, 3, &Quotas::default()), 2);
+        assert_eq!(config.batch(100, 8, &Quotas::default()), 8);
     }
 
     #[test]

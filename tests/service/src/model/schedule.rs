@@ -9,6 +9,7 @@
 //! The texts of the refusals are AWS's where MiniStack 1.5.33 captured them: those on the time
 //! format and on windows; the others are ours.
 
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -29,8 +30,6 @@ use super::view::ScheduledJobRollout;
 use super::window::{EndBehavior, Phase, Schedule, Window};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Least time to a start or an end, and between them.
-const MIN_LEAD: Duration = Duration::from_secs(30 * 60);
 const MAX_TO_START: Duration = DAY.saturating_mul(365);
 const MAX_TO_END: Duration = DAY.saturating_mul(2 * 365);
 /// The longest window: ten minutes less than a day.
@@ -96,26 +95,29 @@ impl SchedulingConfig {
         check_windows(violations, "schedulingConfig.maintenanceWindows", windows);
     }
 
-    /// Reads a schedule that begins to count at `now`.
+    /// Reads a schedule that begins to count at `now`. Its start and its end are ahead, and apart, by `lead` at
+    /// least.
     pub(super) fn read(
         &self,
         selection: TargetSelection,
+        lead: Duration,
         now: Timestamp,
     ) -> Result<Schedule, ControlError> {
         let start = self.start_time.as_ref().map(read_time).transpose()?;
         let end = self.end_time.as_ref().map(read_time).transpose()?;
         if let Some((start, text)) = start {
-            check_lead("StartTime", text, start, now, MAX_TO_START)?;
+            check_lead("StartTime", text, start, now, lead..=MAX_TO_START)?;
         }
         if let Some((end, text)) = end {
-            check_lead("EndTime", text, end, now, MAX_TO_END)?;
+            check_lead("EndTime", text, end, now, lead..=MAX_TO_END)?;
         }
         if let (Some((start, _)), Some((end, _))) = (start, end)
-            && end < start.plus(MIN_LEAD)
+            && (end < start.plus(lead) || end <= start)
         {
-            return Err(invalid(
-                "EndTime of SchedulingConfig must be at least 30 minutes after StartTime.",
-            ));
+            let minutes = lead.as_secs() / 60;
+            return Err(invalid(&format!(
+                "EndTime of SchedulingConfig must be at least {minutes} minutes after StartTime."
+            )));
         }
         let windows = self.maintenance_windows.as_deref().unwrap_or_default();
         if !windows.is_empty() && selection == TargetSelection::Snapshot {
@@ -226,12 +228,17 @@ impl Model {
         self.hide(id, phase == Phase::Shut, now);
         match phase {
             Phase::Ended => self.complete_if_over(id, now),
-            Phase::Open if turned => {
-                self.give_deferred(id, now);
-                self.roll_out(id, now);
-            }
-            Phase::Shut if turned => self.plan(id, None),
+            Phase::Open if turned => self.open(id, now),
+            Phase::Shut if turned => self.pause_rollout(id),
             Phase::Open | Phase::Shut => {}
+        }
+    }
+
+    /// Reaches the things of a job that opens, if it has a place among those that roll out.
+    fn open(&mut self, id: &JobId, now: Timestamp) {
+        if !self.cancel_if_crowded_out(id, now) {
+            self.give_deferred(id, now);
+            self.roll_out(id, now);
         }
     }
 
@@ -322,11 +329,13 @@ fn check_lead(
     text: &str,
     at: Timestamp,
     now: Timestamp,
-    max: Duration,
+    bounds: RangeInclusive<Duration>,
 ) -> Result<(), ControlError> {
-    if at < now.plus(MIN_LEAD) {
+    let (min, max) = bounds.into_inner();
+    if at < now.plus(min) {
+        let minutes = min.as_secs() / 60;
         return Err(invalid(&format!(
-            "{name} {text} of SchedulingConfig must be at least 30 minutes from now."
+            "{name} {text} of SchedulingConfig must be at least {minutes} minutes from now."
         )));
     }
     if at > now.plus(max) {

@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use super::document::{PlaceholderError, Version, needs_role};
 use super::error::ControlError;
+use super::quotas::{Quotas, limit};
 use super::request::{CreateJob, PresignedUrlConfig, SourceError};
 
-/// Longest job document (AWS general reference, Jobs quotas).
-pub(super) const MAX_DOCUMENT: usize = 32_768;
 /// How messages name a document that came with the request.
 const INLINE: &str = "request input";
 
@@ -32,6 +31,7 @@ pub(super) fn read_document(
     inline: Option<String>,
     source: Option<&str>,
     fetched: Option<Result<Vec<u8>, SourceError>>,
+    quotas: &Quotas,
 ) -> Result<String, ControlError> {
     if let Some(document) = inline {
         return Ok(document);
@@ -47,11 +47,7 @@ pub(super) fn read_document(
         }
         SourceError::UrlInvalid => invalid(&format!("Given job document source {url} is invalid.")),
     })?;
-    if bytes.len() > MAX_DOCUMENT {
-        return Err(ControlError::LimitExceeded(format!(
-            "Job document located at {url} exceeds the limit of {MAX_DOCUMENT} bytes."
-        )));
-    }
+    check_size(&bytes, url, quotas)?;
     String::from_utf8(bytes).map_err(|_| not_json(url))
 }
 
@@ -61,17 +57,24 @@ pub(super) fn check_document(
     document: &str,
     source: Option<&str>,
     presign: &PresignedUrlConfig,
+    quotas: &Quotas,
 ) -> Result<(), ControlError> {
     let source = source.unwrap_or(INLINE);
-    if document.len() > MAX_DOCUMENT {
-        return Err(ControlError::LimitExceeded(format!(
-            "Job document located at {source} exceeds the limit of {MAX_DOCUMENT} bytes."
-        )));
-    }
+    check_size(document.as_bytes(), source, quotas)?;
     if serde_json::from_str::<Value>(document).is_err() {
         return Err(not_json(source));
     }
     check_role(id, document, presign)
+}
+
+fn check_size(document: &[u8], source: &str, quotas: &Quotas) -> Result<(), ControlError> {
+    let quota = quotas.document_bytes;
+    if document.len() > limit(quota) {
+        return Err(ControlError::LimitExceeded(format!(
+            "Job document located at {source} exceeds the limit of {quota} bytes."
+        )));
+    }
+    Ok(())
 }
 
 /// Checks that the placeholders in a document are legal, and that there is a role to read with.

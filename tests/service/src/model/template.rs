@@ -13,6 +13,7 @@ use super::error::ControlError;
 use super::managed::Managed;
 use super::names::{JobId, Scope, TemplateId, TemplateName};
 use super::page::{self, descending, page};
+use super::quotas::{Quotas, limit};
 use super::request::{
     AbortConfig, CreateJob, PageRequest, PresignedUrlConfig, RetryConfig, RolloutConfig,
     SchedulingConfig, SourceError, Tag, TimeoutConfig, null_as_absent,
@@ -25,9 +26,6 @@ use super::validate::Violations;
 use super::view::{
     JobTemplateDescription, JobTemplateList, JobTemplateReference, JobTemplateSummary, with_nulls,
 };
-
-/// Most job templates of an account (AWS general reference, Jobs quotas).
-const MAX_TEMPLATES: usize = 100;
 
 /// CreateJobTemplate.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -86,7 +84,8 @@ impl Model {
         request: CreateJobTemplate,
         now: Timestamp,
     ) -> Result<JobTemplateReference, ControlError> {
-        let id = check_members(&request)?;
+        let quotas = self.knobs.quotas;
+        let id = check_members(&request, &quotas)?;
         for window in request.maintenance_windows.iter().flatten() {
             window.read()?;
         }
@@ -96,8 +95,9 @@ impl Model {
                 resource_id: id.to_string(),
             });
         }
-        if self.templates.len() >= MAX_TEMPLATES {
-            let message = format!("There cannot be more than {MAX_TEMPLATES} job templates.");
+        if self.templates.len() >= limit(quotas.job_templates) {
+            let quota = quotas.job_templates;
+            let message = format!("There cannot be more than {quota} job templates.");
             return Err(ControlError::LimitExceeded(message));
         }
         let job_arn = request.job_arn.clone();
@@ -106,17 +106,18 @@ impl Model {
         if let Some(arn) = &job_arn {
             self.take_over(scope, arn, &mut members)?;
         }
-        check_timeout(members.timeout_config.as_ref())?;
+        check_timeout(members.timeout_config.as_ref(), &quotas)?;
         self.check_rules(&members)?;
         check_tags(&members.tags)?;
         let fetched = members.fetched.take();
         let source = members.document_source.clone();
-        let document = read_document(members.document.take(), source.as_deref(), fetched)?;
+        let inline = members.document.take();
+        let document = read_document(inline, source.as_deref(), fetched, &quotas)?;
         let destinations = members.destination_package_versions.as_deref();
         self.check_destinations(scope, destinations.unwrap_or_default())?;
         check_placeholders(&document)?;
         let presign = members.presigned_url_config.clone().unwrap_or_default();
-        check_document(id.as_str(), &document, source.as_deref(), &presign)?;
+        check_document(id.as_str(), &document, source.as_deref(), &presign, &quotas)?;
         members.document = Some(document);
 
         let order = self.next_order();
@@ -189,7 +190,12 @@ impl Model {
             (descending(template.order), summary)
         });
         let token = request.next_token.as_ref();
-        let (job_templates, next_token) = page("templates", entries, request.max_results, token)?;
+        let (job_templates, next_token) = page(
+            "templates",
+            entries,
+            self.page_size(request.max_results),
+            token,
+        )?;
         Ok(JobTemplateList {
             job_templates,
             next_token,
@@ -346,7 +352,7 @@ impl CreateJobTemplate {
 }
 
 /// Checks what AWS's service model says of the members, all at once.
-fn check_members(request: &CreateJobTemplate) -> Result<TemplateId, ControlError> {
+fn check_members(request: &CreateJobTemplate, quotas: &Quotas) -> Result<TemplateId, ControlError> {
     let mut violations = Violations::default();
     let id = &request.job_template_id;
     violations.text("jobTemplateId", id, JOB_ID);
@@ -358,7 +364,7 @@ fn check_members(request: &CreateJobTemplate) -> Result<TemplateId, ControlError
         description: None,
         ..request.clone().into_members()
     };
-    check_terms(&mut violations, &members);
+    check_terms(&mut violations, &members, quotas);
     let windows = request.maintenance_windows.as_deref();
     check_windows(&mut violations, "maintenanceWindows", windows);
     violations

@@ -10,6 +10,7 @@ use super::abort::AbortConfig;
 use super::create::{COMMENT, JOB_ID, NAMESPACE_ID, check_presign, check_timeout};
 use super::error::ControlError;
 use super::job::Job;
+use super::quotas::Quotas;
 use super::request::{PresignedUrlConfig, TimeoutConfig};
 use super::retry::RetryConfig;
 use super::rollout::RolloutConfig;
@@ -48,7 +49,7 @@ impl Model {
         let mut violations = Violations::default();
         let namespace = request.namespace_id.as_ref();
         violations.optional_text("namespaceId", namespace, NAMESPACE_ID);
-        request.check(&mut violations);
+        request.check(&mut violations, &self.knobs.quotas);
         self.refuse_update(&request, violations)?;
         let (id, job) = self.existing_job_in(&request.job_id, namespace, Violations::default())?;
         if job.status() != JobStatus::InProgress {
@@ -85,7 +86,7 @@ impl Model {
                 request.job_id
             )));
         }
-        check_timeout(request.timeout_config.as_ref())?;
+        check_timeout(request.timeout_config.as_ref(), &self.knobs.quotas)?;
         if let Some(abort) = &request.abort_config {
             abort.refuse()?;
         }
@@ -107,9 +108,9 @@ impl UpdateJob {
             && self.timeout_config.is_none()
     }
 
-    fn check(&self, violations: &mut Violations) {
+    fn check(&self, violations: &mut Violations, quotas: &Quotas) {
         if let Some(rollout) = &self.job_executions_rollout_config {
-            rollout.check(violations);
+            rollout.check(violations, quotas);
         }
         violations.optional_text("description", self.description.as_ref(), COMMENT);
         check_presign(violations, self.presigned_url_config.as_ref());

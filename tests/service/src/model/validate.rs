@@ -87,7 +87,7 @@ impl Text {
 }
 
 /// What is wrong with one request.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Violations {
     count: usize,
     /// The first of them.

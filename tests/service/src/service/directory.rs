@@ -8,11 +8,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::StartError;
+use crate::artifacts::Artifacts;
 use crate::clock::Clock;
 use crate::model::{Knobs, Model};
 use crate::pki::PkiError;
 use crate::store::{self, Store};
 
+const OBJECTS_DIRECTORY: &str = "objects";
 const OWNER_ONLY: u32 = 0o700;
 
 /// The directory of the service.
@@ -81,6 +83,21 @@ impl Directory {
             "loaded the state"
         );
         Ok(model)
+    }
+
+    /// The buckets and objects, which are kept if there is a `store`.
+    pub(super) fn artifacts(
+        &self,
+        store: Option<&Arc<Store>>,
+        origin: &str,
+        region: &str,
+    ) -> Result<Artifacts, StartError> {
+        let path = self.path().join(OBJECTS_DIRECTORY);
+        let artifacts = match store {
+            Some(store) => Artifacts::keeping(&path, origin, region, Arc::clone(store)),
+            None => Artifacts::open(&path, origin, region),
+        };
+        artifacts.map_err(|source| StartError::Data { path, source })
     }
 
     pub(super) fn path(&self) -> &Path {

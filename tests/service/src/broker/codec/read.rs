@@ -12,8 +12,9 @@ use mqtt_protocol_core::mqtt::result_code::{DisconnectReasonCode, MqttError};
 use tokio::time::Instant;
 
 use super::super::message::{Message, Qos};
+use super::super::quotas::limit;
 use super::super::session::Subscription;
-use super::{Codec, Connect, Incoming, PAYLOAD_LIMIT, Publish, Refusal, Version, Violation, Will};
+use super::{Codec, Connect, Incoming, Publish, Refusal, Version, Violation, Will};
 
 impl Codec {
     pub(super) fn read(
@@ -107,7 +108,7 @@ impl Codec {
                 DisconnectReasonCode::QosNotSupported,
             ));
         }
-        if message.payload.len() > PAYLOAD_LIMIT {
+        if message.payload.len() > limit(self.quotas.payload_bytes) {
             return Err(self.violation(
                 MqttError::PacketTooLarge,
                 DisconnectReasonCode::PacketTooLarge,

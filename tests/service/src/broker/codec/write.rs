@@ -42,6 +42,7 @@ pub(crate) enum Refusal {
     NotAuthorized,
     Qos,
     Retain,
+    Throttled,
     Topic,
 }
 
@@ -75,6 +76,7 @@ impl Codec {
                     Refusal::NotAuthorized => ConnectReasonCode::NotAuthorized,
                     Refusal::Qos => ConnectReasonCode::QosNotSupported,
                     Refusal::Retain => ConnectReasonCode::RetainNotSupported,
+                    Refusal::Throttled => ConnectReasonCode::QuotaExceeded,
                     Refusal::Topic => ConnectReasonCode::TopicNameInvalid,
                 };
                 let packet = v5_0::Connack::builder()
@@ -95,6 +97,8 @@ impl Codec {
                     | Refusal::Topic => 7,
                     Refusal::Busy => 3,
                     Refusal::ClientId => 2,
+                    // AWS IoT hangs up (aws-iot-device-sdk-java issue #127).
+                    Refusal::Throttled => return Ok(()),
                 };
                 self.output.extend_from_slice(&[0x20, 2, 0, code]);
             }
@@ -115,13 +119,17 @@ impl Codec {
     }
 
     /// Refuses a QoS 1 message, where the protocol can.
-    pub(crate) fn refuse_publish(&mut self, packet_id: u16) -> Result<(), Violation> {
+    pub(crate) fn refuse_publish(
+        &mut self,
+        packet_id: u16,
+        reason: PubackReasonCode,
+    ) -> Result<(), Violation> {
         if self.connection.get_protocol_version() != Negotiated::V5_0 {
             return Ok(());
         }
         let packet = v5_0::Puback::builder()
             .packet_id(packet_id)
-            .reason_code(PubackReasonCode::NotAuthorized)
+            .reason_code(reason)
             .build()?;
         self.send(packet.into())
     }
@@ -145,6 +153,18 @@ impl Codec {
                 .into(),
         };
         self.send(packet)
+    }
+
+    /// Answers a SUBSCRIBE that ends the connection, where the protocol can.
+    pub(crate) fn refuse_subscribe(
+        &mut self,
+        packet_id: u16,
+        grants: &[Grant],
+    ) -> Result<(), Violation> {
+        match self.connection.get_protocol_version() {
+            Negotiated::V5_0 => self.answer_subscribe(packet_id, grants),
+            Negotiated::V3_1_1 | Negotiated::Undetermined => Ok(()),
+        }
     }
 
     /// Answers an UNSUBSCRIBE; `existed` says for each filter whether it was subscribed.

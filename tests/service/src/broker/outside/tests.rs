@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::super::MqttQuotas;
 use super::super::codec::{Accepted, Codec, Incoming, Publish};
 use super::super::hub::Grant;
 use super::super::message::{Delivery, Message, Qos};
@@ -182,7 +183,7 @@ impl FakeBroker {
         let (stream, _) = accepted.expect("the service did not connect").unwrap();
         let mut link = FakeLink {
             stream: self.tls.accept(stream).await.unwrap(),
-            codec: Codec::new(),
+            codec: Codec::new(MqttQuotas::default()),
             unread: Vec::new(),
         };
         let Some(Incoming::Connect(connect)) = link.next().await else {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::super::codec::{Accepted, Connect, Refusal, Violation};
 use super::super::hub::{Admission, ClientKey};
 use super::super::policy::Publication;
+use super::super::quotas::Publishes;
 use super::super::topic;
 use super::{Connected, LIFETIME_MAX, Peer, State};
 
@@ -39,6 +40,9 @@ impl Peer {
             thing: self.thing.clone(),
             client_id: assigned_client_id.clone().unwrap_or(connect.client_id),
         };
+        if !self.hub.lock().may_connect(now, &client) {
+            return self.refuse(now, Refusal::Throttled);
+        }
         let lifetime = match connect.lifetime {
             Some(lifetime) => lifetime.min(LIFETIME_MAX),
             None if connect.wants_clean => Duration::ZERO,
@@ -70,6 +74,7 @@ impl Peer {
             deadline: now + keep_alive * 3 / 2,
             will: connect.will,
             waiting: None,
+            publishes: Publishes::new(now),
         });
         self.codec.accept(Accepted {
             session_present: admitted.session_present,

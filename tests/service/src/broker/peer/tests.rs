@@ -8,6 +8,7 @@ use mqtt_protocol_core::mqtt::packet::{
 use mqtt_protocol_core::mqtt::prelude::PropertyValueAccess;
 use proptest::prelude::*;
 
+use super::super::MqttQuotas;
 use super::super::codec::{PAYLOAD_LIMIT, Version};
 use super::super::message::{Message, Qos};
 use super::super::testing::{Hello, TestClient, told};
@@ -210,9 +211,27 @@ fn a_denied_publish_closes_and_mqtt_5_says_why() {
 }
 
 #[test]
-fn a_denied_filter_fails_alone() {
+fn a_denied_filter_closes_and_mqtt_5_says_why() {
+    for denied in ["$aws/things/valve/#", "$aws/things/+/jobs/notify", "$SYS/#"] {
+        let filters = [NOTIFY, denied];
+        let mut old = Link::connected(Version::V3, Hello::named("pump"));
+        let mut new = Link::connected(Version::V5, Hello::named("pump"));
+
+        assert!(old.subscribe(&filters, WireQos::AtLeastOnce).is_empty());
+        assert_eq!(
+            tell(new.subscribe(&filters, WireQos::AtLeastOnce)),
+            ["SUBACK [01, 87]", "DISCONNECT 0x87"]
+        );
+
+        assert!(old.is_closed() && new.is_closed(), "{denied}");
+    }
+}
+
+#[test]
+fn a_denied_filter_fails_alone_where_that_is_chosen() {
     for (version, code) in [(Version::V3, "80"), (Version::V5, "87")] {
-        let mut link = Link::connected(version, Hello::named("pump"));
+        let hub = limited(|quotas| quotas.denied_filter_fails_alone = true);
+        let mut link = Link::on(&hub, version, Hello::named("pump"));
 
         let answers = link.subscribe(&[NOTIFY, "$aws/things/valve/#"], WireQos::AtLeastOnce);
 
@@ -222,15 +241,158 @@ fn a_denied_filter_fails_alone() {
 }
 
 #[test]
-fn nine_filters_at_once_exceed_the_quota() {
-    for (version, code) in [(Version::V3, "80"), (Version::V5, "97")] {
+fn a_filter_that_is_none_fails_alone() {
+    for (version, code) in [(Version::V3, "80"), (Version::V5, "8f")] {
         let mut link = Link::connected(version, Hello::named("pump"));
 
-        let answers = link.subscribe(&["a"; FILTER_LIMIT + 1], WireQos::AtMostOnce);
+        let answers = link.subscribe(&[NOTIFY, "a/#/b"], WireQos::AtLeastOnce);
 
-        let codes = [code; FILTER_LIMIT + 1].join(", ");
-        assert_eq!(tell(answers), [format!("SUBACK [{codes}]")]);
+        assert_eq!(tell(answers), [format!("SUBACK [01, {code}]")]);
+        assert!(!link.is_closed());
     }
+}
+
+#[test]
+fn eight_filters_at_once_are_taken_and_nine_close() {
+    for version in BOTH {
+        let mut link = Link::connected(version, Hello::named("pump"));
+        let taken = link.subscribe(&["a"; 8], WireQos::AtMostOnce);
+        assert_eq!(tell(taken), [format!("SUBACK [{}]", ["00"; 8].join(", "))]);
+
+        let refused = link.subscribe(&["a"; 9], WireQos::AtMostOnce);
+
+        match version {
+            Version::V3 => assert!(refused.is_empty()),
+            Version::V5 => assert_eq!(
+                tell(refused),
+                [
+                    format!("SUBACK [{}]", ["97"; 9].join(", ")),
+                    "DISCONNECT 0x97".to_owned()
+                ]
+            ),
+        }
+        assert!(link.is_closed());
+    }
+}
+
+#[test]
+fn the_fiftieth_subscription_is_granted_and_the_next_fails_alone() {
+    for (version, code) in [(Version::V3, "80"), (Version::V5, "97")] {
+        let mut link = Link::connected(version, Hello::named("pump"));
+        for number in 0..50 {
+            let granted = link.subscribe(&[&format!("a/{number}")], WireQos::AtMostOnce);
+            assert_eq!(tell(granted), ["SUBACK [00]"]);
+        }
+
+        let refused = link.subscribe(&["b"], WireQos::AtMostOnce);
+
+        assert_eq!(tell(refused), [format!("SUBACK [{code}]")]);
+        assert!(!link.is_closed());
+        assert_eq!(
+            tell(link.subscribe(&["a/0"], WireQos::AtMostOnce)),
+            ["SUBACK [00]"]
+        );
+    }
+}
+
+#[test]
+fn a_client_id_connects_once_a_second_and_mqtt_5_says_so() {
+    for version in BOTH {
+        let hub = limited(|quotas| quotas.connects_per_second = Some(1));
+        let mut first = Link::on(&hub, version, Hello::named("pump"));
+        first.subscribe(&[NOTIFY], WireQos::AtMostOnce);
+        let mut other = Link::new_on(&hub, version);
+        assert_eq!(
+            tell(other.connect(Hello::named("other"))),
+            ["CONNACK 0x00 present=false"]
+        );
+
+        let mut again = Link::new_on(&hub, version);
+        let refused = tell(again.connect(Hello::named("pump")));
+
+        match version {
+            Version::V3 => assert!(refused.is_empty(), "{refused:?}"),
+            Version::V5 => assert_eq!(refused, ["CONNACK 0x97 present=false"]),
+        }
+        assert!(again.is_closed());
+        first.service_publishes(NOTIFY, 1);
+        assert_eq!(first.pump().len(), 1, "who is connected stays so");
+
+        let mut later = Link::new_on(&hub, version);
+        later.now = first.now + secs(1);
+        assert_eq!(
+            tell(later.connect(Hello::named("pump"))),
+            ["CONNACK 0x00 present=false"]
+        );
+    }
+}
+
+#[test]
+fn a_message_too_many_in_a_second_is_discarded_and_mqtt_5_says_so() {
+    for version in BOTH {
+        let hub = limited(|quotas| quotas.publishes_per_second = Some(3));
+        let mut link = Link::on(&hub, version, Hello::named("pump"));
+        let mut watcher = Link::on(&hub, Version::V3, Hello::named("watcher"));
+        watcher.subscribe(&["site/pump"], WireQos::AtMostOnce);
+        for _ in 0..3 {
+            let taken = link.publish("site/pump", WireQos::AtLeastOnce);
+            assert_eq!(tell(taken), ["PUBACK 0x00"]);
+        }
+        assert_eq!(watcher.pump().len(), 3);
+
+        let discarded = tell(link.publish("site/pump", WireQos::AtLeastOnce));
+
+        match version {
+            Version::V3 => assert!(discarded.is_empty(), "{discarded:?}"),
+            Version::V5 => assert_eq!(discarded, ["PUBACK 0x97"]),
+        }
+        assert!(watcher.pump().is_empty() && !link.is_closed());
+        link.wait(secs(1));
+        let taken = link.publish("site/pump", WireQos::AtLeastOnce);
+        assert_eq!(tell(taken), ["PUBACK 0x00"]);
+    }
+}
+
+#[test]
+fn a_discarded_request_does_not_reach_the_service() {
+    for version in BOTH {
+        let hub = limited(|quotas| quotas.publishes_per_second = Some(1));
+        let mut link = Link::on(&hub, version, Hello::named("pump"));
+        link.publish(REQUEST, WireQos::AtMostOnce);
+        assert!(link.peer.take_request(link.now).is_some());
+
+        link.publish(REQUEST, WireQos::AtMostOnce);
+
+        assert!(link.peer.take_request(link.now).is_none());
+    }
+}
+
+#[test]
+fn a_smaller_payload_quota_holds_for_the_next_connections() {
+    for version in BOTH {
+        let hub = limited(|quotas| quotas.payload_bytes = 2);
+        let mut link = Link::on(&hub, version, Hello::named("pump"));
+        assert_eq!(
+            tell(link.publish("a", WireQos::AtLeastOnce)),
+            ["PUBACK 0x00"]
+        );
+
+        let bytes = link.client.publish("a", b"123", WireQos::AtLeastOnce);
+        link.feed(&bytes);
+
+        assert!(link.is_closed());
+    }
+}
+
+#[test]
+fn an_in_flight_quota_holds_the_next_message_back() {
+    let hub = limited(|quotas| quotas.in_flight_messages = 2);
+    let mut link = Link::on(&hub, Version::V3, Hello::named("pump"));
+    link.subscribe(&[NOTIFY], WireQos::AtLeastOnce);
+    for _ in 0..3 {
+        link.service_publishes(NOTIFY, 1);
+    }
+    assert_eq!(link.pump().len(), 2);
 }
 
 #[test]
@@ -650,6 +812,15 @@ impl Link {
     fn is_closed(&self) -> bool {
         self.peer.is_closing()
     }
+}
+
+/// A hub with other quotas than AWS's.
+fn limited(change: impl FnOnce(&mut MqttQuotas)) -> SharedHub {
+    let hub = SharedHub::default();
+    let mut quotas = MqttQuotas::default();
+    change(&mut quotas);
+    hub.lock().set_quotas(quotas);
+    hub
 }
 
 fn watched() -> (SharedHub, Link) {

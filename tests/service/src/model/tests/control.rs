@@ -309,7 +309,7 @@ fn a_job_is_completed_when_its_last_execution_is_over() {
     create(&mut model, "J", targets, at(0));
     report(&mut model, "J", "SUCCEEDED", at(1));
     assert_eq!(described(&model, "J")["status"], "IN_PROGRESS");
-    let request = Update::parse(&object(json!({"status": "FAILED"}))).unwrap();
+    let request = Update::parse(&object(json!({"status": "FAILED"})));
     model
         .update(&thing("gw-2"), None, &job("J"), &request, at(2))
         .unwrap();

@@ -11,6 +11,7 @@ mod kept;
 mod notifications;
 mod packages;
 mod property;
+mod quotas;
 mod rules;
 mod schedule;
 mod tags;
@@ -110,7 +111,7 @@ fn update(
     body: Value,
     now: Timestamp,
 ) -> Result<Updated, DeviceError> {
-    let request = Update::parse(&object(body))?;
+    let request = Update::parse(&object(body));
     model.update(&thing("gw-1"), None, &job(id), &request, now)
 }
 
@@ -119,7 +120,7 @@ fn report(model: &mut Model, id: &str, status: &str, now: Timestamp) {
 }
 
 fn start_next(model: &mut Model, body: Value, now: Timestamp) -> Option<JobExecution> {
-    let request = StartNext::parse(&object(body)).unwrap();
+    let request = StartNext::parse(&object(body));
     model
         .start_next(&thing("gw-1"), None, &request, now)
         .unwrap()
@@ -194,7 +195,7 @@ fn described(model: &Model, id: &str) -> Value {
 
 /// Reports the end of whatever execution of the job is open on a thing.
 fn finish(model: &mut Model, id: &str, name: &str, status: &str, now: Timestamp) {
-    let request = Update::parse(&object(json!({ "status": status }))).unwrap();
+    let request = Update::parse(&object(json!({ "status": status })));
     let updated = model.update(&thing(name), None, &job(id), &request, now);
     updated.unwrap();
 }

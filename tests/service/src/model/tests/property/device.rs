@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::ledger::{PENDING_LIMIT, PENDING_LIMIT_IN_WINDOW};
 use crate::model::names::JobId;
 use crate::model::operation::{JobExecution, Pending};
+
+/// Developer guide, job-limits.
+const PENDING_LIMIT: usize = 10;
+const PENDING_LIMIT_IN_WINDOW: usize = 5;
 
 /// Names an execution as a device does.
 pub(super) type Numbered = (JobId, u64);

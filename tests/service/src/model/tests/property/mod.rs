@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::model::AtConcurrencyLimit;
 use crate::model::events::Event;
 use crate::model::operation::PendingSummary;
 use crate::model::status::{ExecutionStatus, JobStatus};
@@ -69,12 +70,25 @@ proptest! {
         notify_next_per_namespace in any::<bool>(),
     ) {
         let mut watch = Watch::new(Knobs { notify_next_per_namespace, ..knobs() });
-        for step in &steps {
-            watch.take(step);
-            watch.listen();
-            watch.check();
-        }
+        watch.walk(&steps);
         api::check(&watch.model, at(watch.now));
+    }
+
+    #[test]
+    fn they_are_true_where_few_jobs_roll_out_at_a_time_and_timers_are_late(
+        steps in vec(step(), 1..60),
+        holds in any::<bool>(),
+    ) {
+        let mut knobs = Knobs {
+            timeout_slack_seconds: 7,
+            minimum_schedule_lead_minutes: 0,
+            ..knobs()
+        };
+        if holds {
+            knobs.at_concurrency_limit = AtConcurrencyLimit::Hold;
+        }
+        knobs.quotas.concurrent_jobs = 1;
+        Watch::new(knobs).walk(&steps);
     }
 
     #[test]
@@ -143,6 +157,14 @@ impl Watch {
             events: Vec::new(),
             tells_jobs: true,
             tells_executions: true,
+        }
+    }
+
+    fn walk(&mut self, steps: &[Step]) {
+        for step in steps {
+            self.take(step);
+            self.listen();
+            self.check();
         }
     }
 
