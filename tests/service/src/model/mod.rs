@@ -39,6 +39,7 @@ mod table;
 mod tags;
 mod template;
 pub mod time;
+mod told;
 mod update;
 mod validate;
 pub mod view;
@@ -50,7 +51,7 @@ use events::{Event, EventTypes};
 use execution::ExecutionId;
 use groups::Group;
 use job::Job;
-use ledger::{Queue, Told};
+use ledger::Queue;
 use names::{GroupName, JobId, NamespaceId, TemplateId, ThingName};
 use operation::{JobExecution, Pending};
 use registry::Thing;
@@ -58,6 +59,7 @@ use rows::Recorded;
 use table::Table;
 use template::JobTemplate;
 use time::Timestamp;
+use told::Told;
 
 /// Choices where AWS's behaviour is unknown, or where tests want more than AWS does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
