@@ -164,10 +164,14 @@ impl ObjectRow {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use redb::backends::InMemoryBackend;
 
-    use super::super::store;
+    use super::super::{Artifacts, store};
     use super::*;
+    use crate::model::document::Access;
+    use crate::model::time::Timestamp;
 
     fn state() -> Arc<Store> {
         Arc::new(Store::on(InMemoryBackend::new()).unwrap())
@@ -246,6 +250,25 @@ mod tests {
         // A new file does not take an old one's name.
         put(&store, "c", b"other").await;
         assert_eq!(files(directory.path()), 2);
+    }
+
+    #[test]
+    fn no_two_urls_are_equal_even_over_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = state();
+        let issue = || {
+            let (origin, state) = ("https://localhost:1", Arc::clone(&state));
+            let artifacts = Artifacts::keeping(directory.path(), origin, "eu-west-1", state);
+            let url = artifacts.unwrap().presign(
+                Access::Read,
+                "bucket",
+                "key",
+                Duration::from_secs(60),
+                Timestamp::from_secs(1_700_049_600),
+            );
+            url.reveal().to_owned()
+        };
+        assert_ne!(issue(), issue());
     }
 
     #[tokio::test]

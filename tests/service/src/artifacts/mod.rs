@@ -35,6 +35,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::AsyncReadExt as _;
+use uuid::Uuid;
 
 use crate::model::document::{Access, ObjectLocation, Presign};
 use crate::model::request::SourceError;
@@ -54,7 +55,7 @@ pub struct Artifacts {
 struct Inner {
     store: store::Store,
     faults: Mutex<Faults>,
-    /// How many URLs were issued.
+    /// The number of the next URL.
     issued: AtomicU64,
     origin: String,
     region: String,
@@ -69,7 +70,7 @@ impl Artifacts {
     /// Fails if the directory cannot be made or emptied.
     pub fn open(directory: &Path, origin: &str, region: &str) -> io::Result<Self> {
         let store = store::Store::open(directory)?;
-        Ok(Self::on(store, origin, region))
+        Ok(Self::on(store, origin, region, 0))
     }
 
     /// Like [`Artifacts::open`], but finds the objects of earlier services in `directory`, as far as
@@ -85,14 +86,16 @@ impl Artifacts {
         state: Arc<crate::store::Store>,
     ) -> io::Result<Self> {
         let store = store::Store::keeping(directory, kept::Kept::new(directory, state))?;
-        Ok(Self::on(store, origin, region))
+        // Whatever the services before have issued at the same moment of a clock that stands.
+        let (first, _) = Uuid::new_v4().as_u64_pair();
+        Ok(Self::on(store, origin, region, first))
     }
 
-    fn on(store: store::Store, origin: &str, region: &str) -> Self {
+    fn on(store: store::Store, origin: &str, region: &str, first: u64) -> Self {
         let inner = Inner {
             store,
             faults: Mutex::default(),
-            issued: AtomicU64::default(),
+            issued: AtomicU64::new(first),
             origin: origin.to_owned(),
             region: region.to_owned(),
         };

@@ -7,10 +7,7 @@
 //! * *notify-next* when another execution is the first of them; but that of a namespace only once
 //!   it is also the first of the whole thing (aws-greengrass-lite issue #1151).
 
-use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
-
-use serde::{Deserialize, Serialize};
 
 use super::document::Document;
 use super::execution::{Execution, ExecutionId};
@@ -20,7 +17,6 @@ use super::operation::{JobExecution, Pending, PendingSummary};
 use super::quotas::limit;
 use super::retry::Retries;
 use super::status::ExecutionStatus;
-use super::table::Record;
 use super::time::Timestamp;
 use super::timeline::{Origin, What};
 use super::{Effect, Model};
@@ -34,29 +30,6 @@ pub(super) struct Queue {
     pub(super) all: BTreeSet<Numbered>,
     /// The ones that are queued or in progress.
     pub(super) pending: BTreeSet<Numbered>,
-}
-
-/// The first execution of each namespace, as a thing was last told: by its order, as a job made anew
-/// under an old id has executions of the same numbers.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(
-    from = "Vec<(Option<NamespaceId>, u64)>",
-    into = "Vec<(Option<NamespaceId>, u64)>"
-)]
-pub(super) struct Told(pub(super) BTreeMap<Option<NamespaceId>, u64>);
-
-impl Record for Told {}
-
-impl From<Vec<(Option<NamespaceId>, u64)>> for Told {
-    fn from(told: Vec<(Option<NamespaceId>, u64)>) -> Self {
-        Self(told.into_iter().collect())
-    }
-}
-
-impl From<Told> for Vec<(Option<NamespaceId>, u64)> {
-    fn from(told: Told) -> Self {
-        told.0.into_iter().collect()
-    }
 }
 
 /// One pending execution.
@@ -217,54 +190,6 @@ impl Model {
         }
     }
 
-    /// Tells the things after `last` again what is pending and what is next, as far as that is
-    /// anything, and at most `limit` of them: what was told may be lost. Returns the last one, unless
-    /// it was the last of all.
-    pub fn tell_again(
-        &mut self,
-        last: Option<&ThingName>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Option<ThingName> {
-        let after = last.map_or(Bound::Unbounded, Bound::Excluded);
-        let things = self.queues.range::<ThingName, _>((after, Bound::Unbounded));
-        let open = things.filter(|(_, queue)| !queue.pending.is_empty());
-        let things: Vec<_> = open.map(|(name, _)| name.clone()).take(limit).collect();
-        for thing in &things {
-            let effects = self.told_again(thing, now);
-            self.effects.extend(effects);
-        }
-        things.last().filter(|_| things.len() == limit).cloned()
-    }
-
-    fn told_again(&self, thing: &ThingName, now: Timestamp) -> Vec<Effect> {
-        let queue = self.queue(thing);
-        let told = self.told.get(thing).map(|told| &told.0);
-        let mut heads = BTreeMap::new();
-        for entry in &queue {
-            heads.entry(entry.job.namespace.as_ref()).or_insert(entry);
-        }
-        let mut effects = Vec::new();
-        for (namespace, head) in heads {
-            let namespace = namespace.cloned();
-            effects.push(Effect::Notify {
-                thing: thing.clone(),
-                job: head.id.clone(),
-                pending: self.pending(thing, namespace.as_ref()),
-                namespace: namespace.clone(),
-            });
-            // What was never told, as another namespace came first, is not told now.
-            if told.and_then(|told| told.get(&namespace)) == Some(&head.order()) {
-                effects.push(Effect::NotifyNext {
-                    thing: thing.clone(),
-                    namespace,
-                    next: Some(Box::new(head.seen(thing, true, now))),
-                });
-            }
-        }
-        effects
-    }
-
     /// The names of all executions on a thing.
     pub(super) fn executions_on(&self, thing: &ThingName) -> Vec<ExecutionId> {
         let all = self.queues.get(thing).map(|queue| &queue.all);
@@ -279,7 +204,7 @@ impl Model {
     }
 
     /// What is pending on a thing in any namespace, first to last, and not hidden by a schedule.
-    fn queue(&self, thing: &ThingName) -> Vec<Entry<'_>> {
+    pub(super) fn queue(&self, thing: &ThingName) -> Vec<Entry<'_>> {
         let pending = self.queues.get(thing).map(|queue| &queue.pending);
         let mut entries: Vec<_> = pending
             .into_iter()
@@ -376,22 +301,6 @@ impl Model {
             });
         }
     }
-
-    fn note_told(&mut self, thing: &ThingName, namespace: Option<NamespaceId>, order: Option<u64>) {
-        if !self.told.contains_key(thing) {
-            self.told.insert(thing.clone(), Told::default());
-        }
-        let Some(Told(told)) = self.told.get_mut(thing) else {
-            return;
-        };
-        match order {
-            Some(order) => drop(told.insert(namespace, order)),
-            None => drop(told.remove(&namespace)),
-        }
-        if told.is_empty() {
-            self.told.remove(thing);
-        }
-    }
 }
 
 impl Entry<'_> {
@@ -405,7 +314,7 @@ impl Entry<'_> {
     }
 
     /// Which of all executions ever made this is.
-    fn order(&self) -> u64 {
+    pub(super) fn order(&self) -> u64 {
         self.execution.order
     }
 

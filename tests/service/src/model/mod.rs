@@ -52,6 +52,7 @@ mod tags;
 mod template;
 pub mod time;
 pub mod timeline;
+mod told;
 mod update;
 mod validate;
 pub mod view;
@@ -64,7 +65,7 @@ use execution::ExecutionId;
 use groups::Group;
 use job::Job;
 pub use knobs::{AtConcurrencyLimit, Knobs};
-use ledger::{Queue, Told};
+use ledger::Queue;
 use names::{GroupName, JobId, NamespaceId, TemplateId, ThingName};
 use operation::{JobExecution, Pending};
 use packages::Packages;
@@ -74,6 +75,7 @@ use rows::Recorded;
 use table::Table;
 use template::JobTemplate;
 use time::Timestamp;
+use told::Told;
 
 /// What devices, or who watches the service, must be told.
 #[derive(Debug, Clone, PartialEq, Eq)]

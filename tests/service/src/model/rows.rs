@@ -5,11 +5,11 @@
 //! What follows from the rows (queues, counts, deadlines) is in none; [`Model::restoration`] makes a
 //! model from its rows again.
 //!
-//! To keep another table: make it a [`Table`] of the model, implement
-//! [`Record`](super::table::Record) for its rows (empty, unless there are tables inside), add its
-//! [`Kind`] before those that need it to be read, hand its rows over in [`Model::take_changes`], call
-//! [`Table::record`] in [`Model::record`] and take them back in `restore.rs`. Rows are JSON, so that
-//! a member with `serde(default)` can be added to what others wrote before.
+//! To keep another table: make it a `Table` of the model, implement `Record` for its rows (empty, unless
+//! there are tables inside), add its [`Kind`] before those that need it to be read, hand its rows over
+//! in [`Model::take_changes`], record it as the others in [`Model::record`], and take its rows back in
+//! `restore.rs`. Rows are JSON, so that a member with `serde(default)` can be added to what others
+//! wrote before.
 
 use core::fmt::Display;
 use core::mem;
