@@ -62,6 +62,12 @@ pub(super) fn check_document(
     source: Option<&str>,
     presign: &PresignedUrlConfig,
 ) -> Result<(), ControlError> {
+    check_json(document, source)?;
+    check_role(id, document, presign)
+}
+
+/// Checks that a document is JSON, and not too long.
+pub(super) fn check_json(document: &str, source: Option<&str>) -> Result<(), ControlError> {
     let source = source.unwrap_or(INLINE);
     if document.len() > MAX_DOCUMENT {
         return Err(ControlError::LimitExceeded(format!(
@@ -71,7 +77,7 @@ pub(super) fn check_document(
     if serde_json::from_str::<Value>(document).is_err() {
         return Err(not_json(source));
     }
-    check_role(id, document, presign)
+    Ok(())
 }
 
 /// Checks that the placeholders in a document are legal, and that there is a role to read with.
