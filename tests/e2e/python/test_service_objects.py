@@ -196,6 +196,17 @@ class Copies(ObjectTest):
         self.refused("PreconditionFailed", 412, S3.copy_object, **request, CopySourceIfMatch='"other"')
         S3.copy_object(**request, CopySourceIfMatch=etag)
 
+    def test_in_parts(self):
+        self.put("a", b"0123456789")
+        begun = S3.create_multipart_upload(Bucket=BUCKET, Key="b")
+        upload = {"Bucket": BUCKET, "Key": "b", "UploadId": begun["UploadId"]}
+        parts = []
+        for number, members in [(1, {"CopySourceRange": "bytes=2-4"}), (2, {})]:
+            copied = S3.upload_part_copy(**upload, PartNumber=number, CopySource=f"{BUCKET}/a", **members)
+            parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
+        S3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        self.assertEqual(self.read("b"), b"2340123456789")
+
     def test_what_cannot_be_copied_is_refused(self):
         self.put("a", b"1")
         copy = S3.copy_object
@@ -279,6 +290,10 @@ class CommandLine(ObjectTest):
         self.aws("s3", "cp", "--quiet", f"s3://{BUCKET}/dir/a", "s3://backup/a")
         self.aws("s3", "mv", "--quiet", "s3://backup/a", "s3://backup/b")
         self.assertEqual(self.read("b", bucket="backup"), b"content")
+        large = bytes(range(256)) * (9 << 12)
+        self.put("large", large)
+        self.aws("s3", "cp", "--quiet", f"s3://{BUCKET}/large", "s3://backup/large")
+        self.assertEqual(self.read("large", bucket="backup"), large)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! CopyObject, within and across buckets. The copy shares its content with the source.
+//! CopyObject and UploadPartCopy, within and across buckets. A copy of a whole object shares its content.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, Response};
@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use super::date;
 use super::object::{VERSION_ID, conditions_hold, told_version};
+use super::range::Range;
 use super::reply::{document, text};
 use super::routes::Call;
 use super::store::Object;
@@ -15,6 +16,7 @@ use super::{Inner, S3Error, upload};
 /// The header that names the object to copy.
 pub(super) const COPY_SOURCE: &str = "x-amz-copy-source";
 const SOURCE_VERSION_ID: HeaderName = HeaderName::from_static("x-amz-copy-source-version-id");
+const RANGE: &str = "x-amz-copy-source-range";
 const DIRECTIVE: &str = "x-amz-metadata-directive";
 /// The conditions on the source, and what they are called where they are on the object itself.
 const CONDITIONS: [(&str, HeaderName); 4] = [
@@ -48,11 +50,7 @@ impl Inner {
         if is_same && source.version.is_none() && !replaces {
             return Err(S3Error::CopyOntoItself);
         }
-        let version = source.version.as_deref();
-        let (object, source_version) = self.store.find(&source.bucket, &source.key, version)?;
-        if !conditions_hold(&conditions(headers), &object)? {
-            return Err(S3Error::PreconditionFailed);
-        }
+        let (object, source_version) = self.source(&source, headers)?;
         let copy = Object {
             modified: call.now,
             headers: if replaces {
@@ -62,19 +60,76 @@ impl Inner {
             },
             ..object
         };
-        let etag = copy.etag.clone();
+        let mut response = copied("CopyObjectResult", &copy);
         let version = self.store.put(&call.bucket, &call.key, copy)?;
-
-        let mut xml = Writer::new();
-        xml.open("CopyObjectResult", Some(NAMESPACE))
-            .element("LastModified", &date::iso(call.now))
-            .element("ETag", &etag)
-            .close("CopyObjectResult");
-        let mut response = document(xml.finish());
         told_version(&mut response, VERSION_ID, version.as_deref());
         told_version(&mut response, SOURCE_VERSION_ID, source_version.as_deref());
         Ok(response)
     }
+
+    /// Copies the object that `source` names, or a part of it, to part `number` of the upload `id`.
+    pub(super) async fn copy_part(
+        &self,
+        call: &Call<'_>,
+        (id, number): (&str, u16),
+        source: &str,
+    ) -> Result<Response<Body>, S3Error> {
+        let headers = &call.head.headers;
+        let (object, source_version) = self.source(&Source::parse(source)?, headers)?;
+        let size = object.content.size;
+        let range = text(headers, RANGE).map(|range| Range::parse(range, size));
+        let part = match range {
+            None => object,
+            Some(Range::Part { first, last }) => {
+                let written = self.store.slice(&object, first, last - first + 1).await?;
+                Object {
+                    content: written.content,
+                    etag: written.etag,
+                    checksum: None,
+                    ..object
+                }
+            }
+            Some(Range::Unsatisfiable) => return Err(S3Error::InvalidRange { size }),
+            Some(Range::Whole) => {
+                return Err(invalid(
+                    "The x-amz-copy-source-range value must be of the form bytes=first-last",
+                ));
+            }
+        };
+        let part = Object {
+            modified: call.now,
+            ..part
+        };
+        let mut response = copied("CopyPartResult", &part);
+        self.store.put_part(id, number, part)?;
+        told_version(&mut response, SOURCE_VERSION_ID, source_version.as_deref());
+        Ok(response)
+    }
+
+    /// The object to copy, if the conditions on it hold, and what answers say of its version.
+    fn source(
+        &self,
+        source: &Source,
+        headers: &HeaderMap,
+    ) -> Result<(Object, Option<String>), S3Error> {
+        let version = source.version.as_deref();
+        let (object, version) = self.store.find(&source.bucket, &source.key, version)?;
+        if conditions_hold(&conditions(headers), &object)? {
+            Ok((object, version))
+        } else {
+            Err(S3Error::PreconditionFailed)
+        }
+    }
+}
+
+/// The answer that tells of a copy.
+fn copied(result: &str, copy: &Object) -> Response<Body> {
+    let mut xml = Writer::new();
+    xml.open(result, Some(NAMESPACE))
+        .element("LastModified", &date::iso(copy.modified))
+        .element("ETag", &copy.etag)
+        .close(result);
+    document(xml.finish())
 }
 
 /// The object to copy.

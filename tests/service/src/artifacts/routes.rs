@@ -88,7 +88,7 @@ impl<'a> Call<'a> {
         self.parameter(name).unwrap_or_default().to_owned()
     }
 
-    /// Refuses what would be silently ignored: `?acl` must not list a bucket, and a copied part has no body.
+    /// Refuses what would be silently ignored: `?acl` must not list a bucket.
     pub(super) fn allow(&self, parameters: &[&str]) -> Result<(), S3Error> {
         self.allow_parameters(parameters)?;
         if self.head.headers.contains_key(COPY_SOURCE) {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::{HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::checksum::{Checksum, Running};
 use super::error::S3Error;
@@ -243,17 +243,23 @@ impl Store {
     /// Copies parts into one content.
     pub(super) async fn join(&self, parts: &[&Object]) -> Result<Written, S3Error> {
         let mut writing = self.write(None).await?;
-        let mut buffer = vec![0; COPY_BYTES];
         for part in parts {
-            let mut file = part.content.open().await?;
-            loop {
-                let read = file.read(&mut buffer).await?;
-                match buffer.get(..read) {
-                    Some(bytes) if !bytes.is_empty() => writing.write(bytes).await?,
-                    Some(_) | None => break,
-                }
-            }
+            writing.pour(part.content.open().await?).await?;
         }
+        writing.finish().await
+    }
+
+    /// Copies `len` bytes of an object, from `first` on, into a content of their own.
+    pub(super) async fn slice(
+        &self,
+        object: &Object,
+        first: u64,
+        len: u64,
+    ) -> Result<Written, S3Error> {
+        let mut writing = self.write(None).await?;
+        let mut file = object.content.open().await?;
+        file.seek(io::SeekFrom::Start(first)).await?;
+        writing.pour(file.take(len)).await?;
         writing.finish().await
     }
 
@@ -304,6 +310,18 @@ impl Writing {
         }
         self.file.write_all(bytes).await?;
         Ok(())
+    }
+
+    /// Writes all that is left to read of `source`.
+    async fn pour(&mut self, mut source: impl AsyncRead + Unpin) -> Result<(), S3Error> {
+        let mut buffer = vec![0; COPY_BYTES];
+        loop {
+            let read = source.read(&mut buffer).await?;
+            match buffer.get(..read) {
+                Some(bytes) if !bytes.is_empty() => self.write(bytes).await?,
+                Some(_) | None => return Ok(()),
+            }
+        }
     }
 
     pub(super) async fn finish(mut self) -> Result<Written, S3Error> {

@@ -404,12 +404,40 @@ async fn what_cannot_be_copied_is_refused() {
         (
             "/firmware/copy?partNumber=1&uploadId=u",
             "firmware/image",
-            refused(501, "NotImplemented"),
+            refused(404, "NoSuchUpload"),
         ),
     ] {
         let answer = client.copy(to, &[(SOURCE, source)]).await;
         assert_eq!(refusal(answer).await, code, "{source} to {to}");
     }
+}
+
+#[tokio::test]
+async fn a_part_is_copied_whole_or_in_part() {
+    let client = Client::new().await;
+    let begun = client.send(Method::POST, "/firmware/big?uploads", &[], "");
+    let begun = text(begun.await).await;
+    let id = xml::elements(&begun, "UploadId").next().unwrap();
+    let range = name("x-amz-copy-source-range");
+    let copy = async |number: u8, headers: &[(HeaderName, &str)]| {
+        let uri = format!("/firmware/big?partNumber={number}&uploadId={id}");
+        let headers = [&[(SOURCE, "firmware/image")], headers].concat();
+        client.copy(&uri, &headers).await
+    };
+    let mut parts = String::new();
+    for (number, headers) in [(1, vec![(range.clone(), "bytes=2-4")]), (2, Vec::new())] {
+        let copied = text(copy(number, &headers).await).await;
+        let etag = xml::elements(&copied, "ETag").next().unwrap();
+        parts += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
+    }
+    for (bad, code) in [("bytes=0-", 200), ("bytes=99-100", 416), ("2-4", 400)] {
+        let answer = copy(3, &[(range.clone(), bad)]).await;
+        assert_eq!(answer.status().as_u16(), code, "{bad}");
+    }
+    let uri = format!("/firmware/big?uploadId={id}");
+    let list = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+    client.send(Method::POST, &uri, &[], list).await;
+    assert_eq!(client.content("/firmware/big").await, "2340123456789");
 }
 
 #[tokio::test]
