@@ -16,7 +16,7 @@ impl Inner {
     /// DeleteObject. An object that does not exist counts as deleted.
     pub(super) fn delete_object(&self, call: &Call<'_>) -> Result<Response<Body>, S3Error> {
         call.allow(&["versionId"])?;
-        let version = call.parameter("versionId");
+        let version = call.version()?;
         let deleted = self
             .store
             .delete(&call.bucket, &call.key, version, call.now)?;
@@ -40,6 +40,7 @@ impl Inner {
         let objects = xml::elements(request, "Object").map(|object| {
             let key = xml::elements(object, "Key").next().map(xml::text);
             let version = xml::elements(object, "VersionId").next().map(xml::text);
+            let version = version.filter(|version| !version.is_empty());
             Ok((key.ok_or(S3Error::MalformedXml)?, version))
         });
         let objects: Vec<_> = objects.collect::<Result<_, S3Error>>()?;

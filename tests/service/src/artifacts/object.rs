@@ -32,8 +32,7 @@ impl Inner {
         {
             return Err(S3Error::Fault { status });
         }
-        let version = call.parameter("versionId");
-        let (object, version) = self.store.find(&call.bucket, &call.key, version)?;
+        let (object, version) = self.store.find(&call.bucket, &call.key, call.version()?)?;
         let headers = &call.head.headers;
         let mut response = described(&object);
         told_version(&mut response, VERSION_ID, version.as_deref());

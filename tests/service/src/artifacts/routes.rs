@@ -84,6 +84,16 @@ impl<'a> Call<'a> {
         self.query.get(name).map(String::as_str)
     }
 
+    /// The version of the object that is asked for.
+    pub(super) fn version(&self) -> Result<Option<&str>, S3Error> {
+        match self.parameter("versionId") {
+            Some("") => Err(S3Error::InvalidArgument {
+                reason: "Version id cannot be the empty string".to_owned(),
+            }),
+            version => Ok(version),
+        }
+    }
+
     pub(super) fn owned(&self, name: &str) -> String {
         self.parameter(name).unwrap_or_default().to_owned()
     }

@@ -287,6 +287,12 @@ async fn what_is_no_choice_of_versions_is_refused() {
             .await;
         assert_eq!(refusal(answer).await, code, "{body}");
     }
+    for method in [Method::GET, Method::DELETE] {
+        let answer = client
+            .send(method, "/firmware/image?versionId=", &[], "")
+            .await;
+        assert_eq!(refusal(answer).await, refused(400, "InvalidArgument"));
+    }
     for uri in ["/missing?versioning", "/missing?versions"] {
         let answer = client.get(uri, &[]).await;
         assert_eq!(refusal(answer).await, refused(404, "NoSuchBucket"), "{uri}");
