@@ -1,8 +1,8 @@
 //! Job documents: their placeholders, and the S3 locations that these name.
 //!
 //! Facts: developer guide, create-manage-jobs (presigned URLs) and
-//! software-package-catalog-troubleshooting. Placeholders of package versions are filled in before, see
-//! [`super::destination`].
+//! software-package-catalog-troubleshooting. Placeholders of package versions are filled in before, when a
+//! job is made.
 
 use core::time::Duration;
 
