@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# The AWS CLI as the operator: makes a job, sees the agent refuse it, lists, cancels. Runs on a stage with an agent.
+# The AWS CLI as the operator of an agent: makes a job and sees the agent refuse it. Runs on a stage with an agent.
+# What the service itself answers to the CLI, test_aws_cli.py says.
 #
 #   aws_cli.sh AWS
 set -euo pipefail
 aws=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 
 fail() { echo "aws_cli.sh: $*" >&2; exit 1; }
 is() { [ "$2" = "$3" ] || fail "$1 is '$2', expected '$3'"; }
@@ -26,13 +25,4 @@ is "the list" "$listed" cli-1
 
 pending=$("$aws" iot-jobs-data get-pending-job-executions --thing-name "$THING_NAME" --query 'length(queuedJobs)' --output text)
 is "the number of queued jobs" "$pending" 0
-
-echo '{"a":1}' >"$work/object"
-"$aws" s3 mb s3://cli >/dev/null
-"$aws" s3 cp --quiet "$work/object" s3://cli/object
-"$aws" s3 cp --quiet s3://cli/object "$work/back"
-cmp "$work/object" "$work/back" || fail "the object came back changed"
-
-refused=$("$aws" iot describe-job --job-id none 2>&1) && fail "a job that is not there was described"
-grep -q ResourceNotFoundException <<<"$refused" || fail "refused with: $refused"
-echo "the AWS CLI made, watched and listed a job, and copied an object both ways"
+echo "the AWS CLI made, watched and listed a job that the agent refused"

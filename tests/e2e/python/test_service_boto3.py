@@ -2,7 +2,7 @@
 
 Needs boto3 and a running service at AWS_ENDPOINT_URL, which it resets before each test:
 
-    iot-jobs-local --http 127.0.0.1:9080 --mqtt 127.0.0.1:0 &
+    iot-jobs-local --admin --http 127.0.0.1:9080 --mqtt 127.0.0.1:0 &
     AWS_ENDPOINT_URL=http://127.0.0.1:9080 python3 tests/e2e/python/test_service_boto3.py
 """
 
@@ -17,75 +17,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
-REGION = "eu-west-1"
-ACCOUNT = "123456789012"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/download"
-BUCKET = "firmware"
-IMAGE = bytes(range(256)) * 4096
-
-
-def client(name, **overrides):
-    settings = dict(
-        endpoint_url=ENDPOINT,
-        region_name=REGION,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
-    )
-    return boto3.client(name, **{**settings, **overrides})
-
-
-IOT = client("iot")
-DATA = client("iot-jobs-data")
-S3 = client("s3")
-
-
-def local(method, path, body=None):
-    """Asks the service itself, below /_local."""
-    data = json.dumps(body).encode() if body is not None else b""
-    request = urllib.request.Request(f"{ENDPOINT}/_local/{path}", data=data, method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
-
-
-def arn(kind, name, region=REGION):
-    return f"arn:aws:iot:{region}:{ACCOUNT}:{kind}/{name}"
-
-
-class ServiceTest(unittest.TestCase):
-    def setUp(self):
-        local("POST", "faults", {})
-        local("POST", "reset")
-
-    def refused(self, code, status, call, /, **request):
-        """Asserts that a call is refused with this code and status, and returns its error."""
-        with self.assertRaises(ClientError) as raised:
-            call(**request)
-        answer = raised.exception.response
-        self.assertEqual(answer["Error"]["Code"], code, answer)
-        self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], status, answer)
-        self.assertTrue(answer["Error"]["Message"] or status == 404, answer)
-        return raised.exception
-
-    def invalid(self, call, /, **request):
-        return self.refused("InvalidRequestException", 400, call, **request)
-
-    def missing(self, call, /, **request):
-        return self.refused("ResourceNotFoundException", 404, call, **request)
-
-    def job(self, job_id, thing="gw-1", **members):
-        """A job for one thing, which is made."""
-        IOT.create_thing(thingName=thing)
-        request = {"targets": [arn("thing", thing)], "document": '{"operation":"x"}', **members}
-        return IOT.create_job(jobId=job_id, **request)
-
-    def status(self, job_id, thing="gw-1"):
-        return IOT.describe_job_execution(jobId=job_id, thingName=thing)["execution"]["status"]
+from service_case import ACCOUNT, BUCKET, DATA, ENDPOINT, IMAGE, IOT, REGION, ROLE, S3, ServiceTest, arn, client, local
 
 
 class Things(ServiceTest):

@@ -6,13 +6,9 @@ stands still meanwhile. Needs what test_service_boto3.py needs.
 
 import unittest
 
-from botocore.config import Config
-
-from test_service_boto3 import DATA, IOT, ServiceTest, arn, client, local
+from service_case import DATA, IOT, UNCHECKED, ServiceTest, arn, client, local
 
 MINUTE = 60
-# Lets requests through that boto3 itself would refuse.
-UNCHECKED = Config(parameter_validation=False, retries={"max_attempts": 1})
 ALL_FAIL = {"failureType": "ALL", "action": "CANCEL", "thresholdPercentage": 100.0, "minNumberOfExecutedThings": 1}
 
 

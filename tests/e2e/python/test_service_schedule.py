@@ -6,7 +6,7 @@ Each test stops the service's clock and steps it: jobs start, end and pass their
 import unittest
 from datetime import datetime, timedelta, timezone
 
-from test_service_boto3 import DATA, IOT, ServiceTest, arn, local
+from service_case import DATA, IOT, ServiceTest, arn, local
 
 MINUTE = 60
 DAY = 24 * 60 * MINUTE

@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from test_service_boto3 import BUCKET, DATA, IOT, ROLE, S3, ServiceTest, arn
+from service_case import BUCKET, DATA, IOT, ROLE, S3, ServiceTest, arn
 
 REBOOT = "arn:aws:iot:eu-west-1::jobtemplate/AWS-Reboot:1.0"
 DOWNLOAD = "arn:aws:iot:eu-west-1::jobtemplate/AWS-Download-File:1.0"

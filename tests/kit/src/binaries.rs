@@ -33,38 +33,44 @@ impl Binaries {
 
     /// Builds both in a profile. Cargo's own progress and errors go to stderr.
     pub fn build(profile: &str) -> Result<Self, KitError> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(&cargo);
-        // What cargo told this process of its own package would look to build scripts like a change, and rebuild the world.
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(is_of_one_package) {
-                command.env_remove(name);
-            }
-        }
-        let output = command
-            .current_dir(workspace())
-            .args(["build", "--profile", profile, "--bins"])
-            .args(["--package", "iot-jobs-agent", "--package", "iot-jobs-local"])
-            .args(["--message-format", "json-render-diagnostics"])
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|source| KitError::Start {
-                program: cargo.into(),
-                source,
-            })?;
-        if !output.status.success() {
-            return Err(KitError::Build(output.status.to_string()));
-        }
-        let messages = String::from_utf8_lossy(&output.stdout);
-        let find = |name: &str| {
-            executable(&messages, name)
-                .ok_or_else(|| KitError::Build(format!("cargo named no executable {name}")))
-        };
+        let messages = build(profile, &["iot-jobs-agent", "iot-jobs-local"])?;
         Ok(Self {
-            agent: find("iot-jobs-agent")?,
-            local: find("iot-jobs-local")?,
+            agent: find(&messages, "iot-jobs-agent")?,
+            local: find(&messages, "iot-jobs-local")?,
         })
     }
+
+    /// Builds `iot-jobs-local` alone, in a profile.
+    pub fn build_local(profile: &str) -> Result<PathBuf, KitError> {
+        find(&build(profile, &["iot-jobs-local"])?, "iot-jobs-local")
+    }
+}
+
+/// Builds the binaries of packages; cargo's messages.
+fn build(profile: &str, packages: &[&str]) -> Result<String, KitError> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(&cargo);
+    // What cargo told this process of its own package would look to build scripts like a change, and rebuild the world.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_one_package) {
+            command.env_remove(name);
+        }
+    }
+    let output = command
+        .current_dir(workspace())
+        .args(["build", "--profile", profile, "--bins"])
+        .args(packages.iter().flat_map(|package| ["--package", package]))
+        .args(["--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|source| KitError::Start {
+            program: cargo.into(),
+            source,
+        })?;
+    if !output.status.success() {
+        return Err(KitError::Build(output.status.to_string()));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The directory of the workspace's `Cargo.toml`.
@@ -84,10 +90,11 @@ fn is_of_one_package(variable: &str) -> bool {
 }
 
 /// Finds the executable of a binary target in cargo's messages.
-fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+fn find(messages: &str, name: &str) -> Result<PathBuf, KitError> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|message| message.pointer("/target/name").and_then(|n| n.as_str()) == Some(name))
         .find_map(|message| message.pointer("/executable")?.as_str().map(PathBuf::from))
+        .ok_or_else(|| KitError::Build(format!("cargo named no executable {name}")))
 }

@@ -31,14 +31,14 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// Starts one for a thing, on a free port of loopback; client certificates are required, and a thing may use its own topics only.
+    /// Starts one for a thing, on a free port of loopback; client certificates are required, and a thing may use its own topics and listen to events.
     pub fn start(directory: &Path, thing: &str) -> Result<Self, KitError> {
         fs::create_dir_all(directory).map_err(at(directory))?;
         certificates(directory, thing)?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
         let port = port.map_err(at(directory))?.port();
         let acl = format!(
-            "user {SERVICE}\ntopic readwrite $aws/#\n\npattern readwrite $aws/things/%u/#\n"
+            "user {SERVICE}\ntopic readwrite $aws/#\n\npattern readwrite $aws/things/%u/#\npattern read $aws/events/#\n"
         );
         write(directory, "acl", &acl)?;
         let shown = directory.display();

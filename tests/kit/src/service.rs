@@ -19,7 +19,7 @@ const START_WITHIN: Duration = Duration::from_secs(20);
 /// How to start the service.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceOptions {
-    /// More arguments.
+    /// More arguments; they win over those for free ports.
     pub arguments: Vec<String>,
     /// Keep things here, and leave it behind; a directory that goes away by default.
     pub directory: Option<PathBuf>,
@@ -71,12 +71,18 @@ pub struct Credentials {
 impl Service {
     /// Starts one on free ports.
     pub fn start(binaries: &Binaries, options: ServiceOptions) -> Result<Self, KitError> {
+        Self::start_program(&binaries.local, options)
+    }
+
+    /// Starts the `iot-jobs-local` at `program` on free ports.
+    pub fn start_program(program: &Path, options: ServiceOptions) -> Result<Self, KitError> {
         let (directory, temporary) = directory(options.directory)?;
         let ready_file = directory.join("ready.json");
         let _ = fs::remove_file(&ready_file);
-        let mut command = Command::new(&binaries.local);
+        let mut command = Command::new(program);
         command
             .args([
+                "--admin",
                 "--http",
                 "127.0.0.1:0",
                 "--mqtt",
@@ -108,6 +114,11 @@ impl Service {
         })
     }
 
+    /// Its process, whose power can be pulled.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
     /// Where it listens.
     pub fn ready(&self) -> &Ready {
         &self.ready
@@ -126,6 +137,11 @@ impl Service {
     /// Its directory.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// The last lines of its log.

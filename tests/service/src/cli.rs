@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use iot_jobs_local::broker::{BrokerError, OutsideBroker};
+use iot_jobs_local::clock::{self, Scale};
+use iot_jobs_local::model::time::Timestamp;
 use iot_jobs_local::service::{MqttSettings, Settings};
 use lexopt::prelude::*;
 use tracing::Level;
@@ -20,14 +22,21 @@ Usage: iot-jobs-local [OPTIONS]
 
   --http ADDR:PORT   HTTP and HTTPS: iot, iot-jobs-data, s3 [127.0.0.1:9080]
   --mqtt ADDR:PORT   MQTT over mutual TLS, for devices [127.0.0.1:8883]
-  --broker URL       attach to the broker at mqtts://HOST:PORT instead, with the PEM files
-  --broker-ca FILE, --broker-cert FILE, --broker-key FILE
+  --broker URL       attach to the broker at mqtts://HOST:PORT instead
+  --broker-ca FILE   the PEM file with the authority that the broker is checked against
+  --broker-cert FILE, --broker-key FILE
+                     the certificate and key that the service shows the broker
+  --broker-user NAME, --broker-password-file FILE
+                     the login of the service, besides a certificate or instead of one
   --host NAME        the name by which devices reach the service [localhost]
   --data DIR         keep the certificate authority in DIR [a temporary directory]
   --ready-file FILE  write the addresses to FILE once everything listens
   --region REGION    the region of requests that name none [eu-west-1]
   --account ID       the account in every ARN [123456789012]
+  --clock-scale N    run the service's clock N times as fast, up to 100000 [1]
+  --frozen-at TIME   let the clock stand at TIME, seconds since 1970, until it is stepped
   --events           publish events of jobs and executions, as UpdateEventConfigurations does
+  --admin            allow /_local to step the clock, to plan faults, to set knobs and to reset
   --allow-remote     allow addresses that other machines reach
   --log LEVEL        error, warn, info, debug or trace [info]
   --help, --version
@@ -88,9 +97,9 @@ pub(crate) enum UsageError {
     #[error("--broker: {0}\nhelp: see --help")]
     Broker(#[from] BrokerError),
     #[error(
-        "{option} belongs to --broker, with --broker-ca, --broker-cert and --broker-key\nhelp: give all four, or none of them"
+        "--broker is incomplete: {missing} is missing\nhelp: an outside broker needs --broker and --broker-ca, with --broker-cert and --broker-key, or --broker-user and --broker-password-file, or all of these"
     )]
-    Incomplete { option: &'static str },
+    Incomplete { missing: &'static str },
     #[error("--{option} {value}: {expected} is expected\nhelp: see --help")]
     Invalid {
         option: &'static str,
@@ -111,18 +120,24 @@ impl Command {
             ..Settings::default()
         };
         let (mut ready_file, mut log, mut outside) = (None, Level::INFO, Outside::default());
+        let mut clock = Clock::default();
         while let Some(argument) = parser.next()? {
             match argument {
                 Short('h') | Long("help") => return Ok(Self::Help),
                 Short('V') | Long("version") => return Ok(Self::Version),
                 Long("account") => settings.account = account(parser.value()?.string()?)?,
+                Long("admin") => settings.admin = true,
                 Long("allow-remote") => settings.allow_remote = true,
                 Long("broker") => outside.broker = Some(parser.value()?.string()?),
                 Long("broker-ca") => outside.ca = Some(parser.value()?.into()),
                 Long("broker-cert") => outside.certificate = Some(parser.value()?.into()),
+                Long("broker-password-file") => outside.password = Some(parser.value()?.into()),
+                Long("broker-user") => outside.user = Some(parser.value()?.string()?),
                 Long("broker-key") => outside.key = Some(parser.value()?.into()),
+                Long("clock-scale") => clock.scale = Some(scale(parser.value()?.string()?)?),
                 Long("data") => settings.data = Some(parser.value()?.into()),
                 Long("events") => settings.knobs.events = true,
+                Long("frozen-at") => clock.frozen_at = Some(time(parser.value()?.string()?)?),
                 Long("host") => settings.host = parser.value()?.string()?,
                 Long("http") => settings.http = address("http", parser.value()?.string()?)?,
                 Long("log") => log = level(parser.value()?.string()?)?,
@@ -137,6 +152,7 @@ impl Command {
                 }
             }
         }
+        settings.clock = clock.settings();
         if let Some(outside) = outside.settings()? {
             settings.mqtt = MqttSettings::Outside(outside);
         }
@@ -148,6 +164,25 @@ impl Command {
     }
 }
 
+/// The options of the clock.
+#[derive(Debug, Default)]
+struct Clock {
+    scale: Option<Scale>,
+    frozen_at: Option<Timestamp>,
+}
+
+impl Clock {
+    fn settings(self) -> clock::Clock {
+        let clock = self
+            .frozen_at
+            .map_or_else(clock::Clock::wall, clock::Clock::frozen);
+        if let Some(scale) = self.scale {
+            clock.set_scale(scale);
+        }
+        clock
+    }
+}
+
 /// The options of an outside broker.
 #[derive(Debug, Default)]
 struct Outside {
@@ -155,27 +190,58 @@ struct Outside {
     ca: Option<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
+    user: Option<String>,
+    password: Option<PathBuf>,
 }
 
 impl Outside {
-    /// All options together make a broker; without any there is none.
+    /// The options together make a broker; without any there is none.
     fn settings(self) -> Result<Option<OutsideBroker>, UsageError> {
-        match (self.broker, self.ca, self.certificate, self.key) {
-            (None, None, None, None) => Ok(None),
-            (Some(broker), Some(ca), Some(certificate), Some(key)) => {
-                Ok(Some(OutsideBroker::new(&broker, ca, certificate, key)?))
-            }
-            (Some(_), _, _, _) => Err(UsageError::Incomplete { option: "--broker" }),
-            (None, Some(_), _, _) => Err(UsageError::Incomplete {
-                option: "--broker-ca",
-            }),
-            (None, None, Some(_), _) => Err(UsageError::Incomplete {
-                option: "--broker-cert",
-            }),
-            (None, None, None, Some(_)) => Err(UsageError::Incomplete {
-                option: "--broker-key",
-            }),
+        let needs = |missing| UsageError::Incomplete { missing };
+        let certificate = both(
+            self.certificate,
+            self.key,
+            needs("--broker-cert"),
+            needs("--broker-key"),
+        )?;
+        let login = both(
+            self.user,
+            self.password,
+            needs("--broker-user"),
+            needs("--broker-password-file"),
+        )?;
+        let has_proof = certificate.is_some() || login.is_some();
+        if !has_proof && self.broker.is_none() && self.ca.is_none() {
+            return Ok(None);
         }
+        let address = self.broker.ok_or(needs("--broker"))?;
+        let ca = self.ca.ok_or(needs("--broker-ca"))?;
+        if !has_proof {
+            return Err(needs("--broker-cert or --broker-user"));
+        }
+        let mut broker = OutsideBroker::new(&address, ca)?;
+        if let Some((certificate, key)) = certificate {
+            broker = broker.with_certificate(certificate, key);
+        }
+        if let Some((user, password)) = login {
+            broker = broker.with_login(user, password);
+        }
+        Ok(Some(broker))
+    }
+}
+
+/// Both, or neither.
+fn both<A, B>(
+    first: Option<A>,
+    second: Option<B>,
+    no_first: UsageError,
+    no_second: UsageError,
+) -> Result<Option<(A, B)>, UsageError> {
+    match (first, second) {
+        (Some(first), Some(second)) => Ok(Some((first, second))),
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(no_first),
+        (Some(_), None) => Err(no_second),
     }
 }
 
@@ -207,6 +273,24 @@ fn region(value: String) -> Result<String, UsageError> {
         option: "region",
         value,
         expected: "a name like eu-west-1",
+    })
+}
+
+fn scale(value: String) -> Result<Scale, UsageError> {
+    let scale = value.parse().ok().and_then(Scale::new);
+    scale.ok_or(UsageError::Invalid {
+        option: "clock-scale",
+        value,
+        expected: "a number above 0 and at most 100000",
+    })
+}
+
+fn time(value: String) -> Result<Timestamp, UsageError> {
+    let seconds = value.parse().map(Timestamp::from_secs);
+    seconds.map_err(|_| UsageError::Invalid {
+        option: "frozen-at",
+        value,
+        expected: "a number of seconds since 1970",
     })
 }
 
@@ -249,7 +333,7 @@ mod tests {
         assert!(HELP.contains(&format!("[{}]", settings.host)));
         assert!(HELP.contains(&format!("[{}]", settings.region)));
         assert!(HELP.contains(&format!("[{}]", settings.account)));
-        assert!(!settings.allow_remote && !settings.knobs.events);
+        assert!(!settings.allow_remote && !settings.admin && !settings.knobs.events);
     }
 
     #[test]
@@ -268,6 +352,7 @@ mod tests {
             "us-east-1",
             "--account",
             "000000000001",
+            "--admin",
             "--allow-remote",
             "--events",
             "--log",
@@ -286,7 +371,7 @@ mod tests {
             (settings.region.as_str(), settings.account.as_str()),
             ("us-east-1", "000000000001")
         );
-        assert!(settings.allow_remote && settings.knobs.events);
+        assert!(settings.allow_remote && settings.admin && settings.knobs.events);
         assert_eq!((run.ready_file, run.log), (Some("r".into()), Level::DEBUG));
     }
 
@@ -306,6 +391,14 @@ mod tests {
                 "--region EU: a name like eu-west-1 is expected",
             ),
             (
+                ["--clock-scale", "0"],
+                "--clock-scale 0: a number above 0 and at most 100000 is expected",
+            ),
+            (
+                ["--frozen-at", "noon"],
+                "--frozen-at noon: a number of seconds since 1970 is expected",
+            ),
+            (
                 ["--log", "loud"],
                 "--log loud: error, warn, info, debug or trace is expected",
             ),
@@ -323,20 +416,48 @@ mod tests {
     }
 
     #[test]
-    fn an_outside_broker_needs_all_its_options() {
-        let mut arguments = vec!["--broker", "mqtts://broker.example:8884"];
-        for option in ["--broker-ca", "--broker-cert", "--broker-key"] {
-            assert!(
-                parse(&arguments).unwrap_err().contains("give all four"),
-                "{arguments:?}"
-            );
-            arguments.extend([option, "file.pem"]);
+    fn the_clock_stands_and_runs_as_asked() {
+        let reading = run(&["--clock-scale", "60", "--frozen-at", "1700000000"]);
+        let reading = reading.settings.clock.reading();
+        assert_eq!(reading.now, Timestamp::from_secs(1_700_000_000));
+        assert_eq!((reading.scale.get(), reading.is_frozen), (60.0, true));
+        assert!(!run(&[]).settings.clock.reading().is_frozen);
+    }
+
+    #[test]
+    fn an_outside_broker_needs_an_authority_and_a_proof() {
+        let whole = [
+            ("--broker", "mqtts://broker.example:8884"),
+            ("--broker-ca", "ca.pem"),
+            ("--broker-cert", "service.pem"),
+            ("--broker-key", "service.key"),
+            ("--broker-user", "jobs"),
+            ("--broker-password-file", "password"),
+        ];
+        let given = |options: &[usize]| -> Vec<&str> {
+            let given = options.iter().map(|option| whole[*option]);
+            given.flat_map(|(name, value)| [name, value]).collect()
+        };
+        for (options, missing) in [
+            (vec![0], "--broker-ca"),
+            (vec![1], "--broker"),
+            (vec![0, 1], "--broker-cert or --broker-user"),
+            (vec![0, 1, 2], "--broker-key"),
+            (vec![0, 1, 3], "--broker-cert"),
+            (vec![0, 1, 4], "--broker-password-file"),
+            (vec![4, 5], "--broker"),
+        ] {
+            let error = parse(&given(&options)).unwrap_err();
+            let says = format!("--broker is incomplete: {missing} is missing");
+            assert!(error.starts_with(&says), "{options:?}: {error}");
         }
-        match run(&arguments).settings.mqtt {
-            MqttSettings::Outside(broker) => {
-                assert_eq!((broker.host(), broker.port()), ("broker.example", 8884))
+        for options in [vec![0, 1, 2, 3], vec![0, 1, 4, 5], (0..6).collect()] {
+            match run(&given(&options)).settings.mqtt {
+                MqttSettings::Outside(broker) => {
+                    assert_eq!((broker.host(), broker.port()), ("broker.example", 8884));
+                }
+                MqttSettings::Embedded(address) => panic!("{address}"),
             }
-            MqttSettings::Embedded(address) => panic!("{address}"),
         }
     }
 }

@@ -23,7 +23,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::pki;
 
-const MAX_CONNECTIONS: usize = 512;
+/// The most connections at one time; the next one waits in the system's backlog.
+pub(crate) const MAX_CONNECTIONS: usize = 2 * 1024;
 const MAX_HEADERS: usize = 100;
 /// The request line and its headers together.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -68,8 +69,34 @@ impl ShownCertificate {
     }
 }
 
+/// In the extensions of an answer that is none.
+#[derive(Debug, Clone, Copy)]
+struct HungUp;
+
+/// Stands for no answer: the connection ends instead.
+pub fn hung_up() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(HungUp);
+    response
+}
+
 /// Answers requests on `listener` until `stop` becomes true, then lets those under way end.
 pub async fn serve<H, F>(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    patience: Patience,
+    stop: watch::Receiver<bool>,
+    handler: H,
+) where
+    H: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    serve_within(slots, listener, tls, patience, stop, handler).await;
+}
+
+async fn serve_within<H, F>(
+    slots: Arc<Semaphore>,
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     patience: Patience,
@@ -80,7 +107,6 @@ pub async fn serve<H, F>(
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let acceptor = TlsAcceptor::from(tls);
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -119,6 +145,8 @@ pub async fn serve<H, F>(
 enum Ended {
     #[error("HTTP: {0}")]
     Http(#[from] hyper::Error),
+    #[error("a fault was to end it")]
+    HungUp,
     #[error("I/O: {0}")]
     Io(#[from] io::Error),
     #[error("the client kept silent")]
@@ -182,7 +210,13 @@ where
             request.extensions_mut().insert(shown.clone());
         }
         let response = handler(request);
-        async { Ok::<_, core::convert::Infallible>(response.await) }
+        async {
+            let response = response.await;
+            match response.extensions().get::<HungUp>() {
+                Some(HungUp) => Err(Ended::HungUp),
+                None => Ok(response),
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -220,6 +254,8 @@ mod tests {
 
     const GET: &[u8] = b"GET /path HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
+    const GET_AND_STAY: &[u8] = b"GET /path HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
     struct Running {
         address: SocketAddr,
         pki: Pki,
@@ -243,6 +279,11 @@ mod tests {
 
     /// A server that answers with the path that was asked for, and the thing that did.
     async fn start_with(patience: Patience) -> Running {
+        start_within(MAX_CONNECTIONS, patience).await
+    }
+
+    async fn start_within(connections: usize, patience: Patience) -> Running {
+        let slots = Arc::new(Semaphore::new(connections));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let pki = Pki::create().unwrap();
@@ -254,7 +295,8 @@ mod tests {
             let path = request.uri().path();
             Response::new(Body::from(format!("{path}{}", thing.unwrap_or_default())))
         };
-        let server = tokio::spawn(serve(listener, tls, patience, stopped, echo));
+        let serving = serve_within(slots, listener, tls, patience, stopped, echo);
+        let server = tokio::spawn(serving);
         Running {
             address,
             pki,
@@ -322,13 +364,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_connection_too_many_waits_until_another_ends() {
+        let running = start_within(1, Patience::default()).await;
+        let mut first = TcpStream::connect(running.address).await.unwrap();
+        first.write_all(GET_AND_STAY).await.unwrap();
+        assert!(first.read(&mut [0; 256]).await.unwrap() > 0);
+
+        let second = TcpStream::connect(running.address).await.unwrap();
+        let mut second = core::pin::pin!(exchange(second, GET));
+        // While the first one is answered again, the second one is not.
+        first.write_all(GET_AND_STAY).await.unwrap();
+        let mut answer = [0; 256];
+        tokio::select! {
+            biased;
+            answer = second.as_mut() => panic!("answered: {answer}"),
+            read = first.read(&mut answer) => assert!(read.unwrap() > 0),
+        }
+        drop(first);
+        assert!(second.await.ends_with("\r\n\r\n/path"));
+    }
+
+    #[tokio::test]
     async fn stopping_ends_idle_connections_and_the_server() {
         let running = start().await;
         let mut stream = TcpStream::connect(running.address).await.unwrap();
-        stream
-            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            .await
-            .unwrap();
+        stream.write_all(GET_AND_STAY).await.unwrap();
         assert!(stream.read(&mut [0; 256]).await.unwrap() > 0);
         running.stop.send(true).unwrap();
         running.server.await.unwrap();

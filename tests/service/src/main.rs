@@ -1,6 +1,7 @@
 //! `iot-jobs-local`: a local service that speaks the AWS IoT Jobs APIs.
 
 mod cli;
+mod open_files;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -17,12 +18,17 @@ const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
 const OS_ERROR: u8 = 71;
 const CANNOT_CREATE: u8 = 73;
+const IO_ERROR: u8 = 74;
 const CONFIG: u8 = 78;
 
 /// Why the program ends before it was told to.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    #[error(
+        "cannot keep the state on disk any more, see the log\nhelp: see that the disk is not full and in order, and start again: all that was answered is there"
+    )]
+    NotKept,
     #[error("{}: cannot write the ready file: {source}\nhelp: name a file in a directory that you can write to", path.display())]
     ReadyFile { path: PathBuf, source: io::Error },
     #[error("cannot start the runtime or wait for signals: {0}")]
@@ -37,8 +43,11 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::ReadyFile { .. } | Self::Start(StartError::Data { .. }) => CANNOT_CREATE,
+            Self::NotKept => IO_ERROR,
             Self::Runtime(_) => OS_ERROR,
-            Self::Start(StartError::Broker(_) | StartError::Pki { .. }) => CONFIG,
+            Self::Start(
+                StartError::Broker(_) | StartError::Pki { .. } | StartError::Store { .. },
+            ) => CONFIG,
             Self::Start(StartError::Remote { .. }) | Self::Usage(_) => USAGE,
             Self::Start(_) => UNAVAILABLE,
         }
@@ -67,6 +76,7 @@ fn command() -> Result<(), Failure> {
                 .with_writer(io::stderr)
                 .with_target(false)
                 .init();
+            open_files::raise_limit();
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();
@@ -109,12 +119,17 @@ async fn serve(run: Run) -> Result<(), Failure> {
         }
         core::future::pending::<Result<(), Failure>>().await
     };
+    let shared = service.shared().clone();
     tokio::select! {
         failed = ready => failed?,
         () = stopped => {}
+        () = shared.failed() => {}
     }
     tracing::info!("stopping");
     service.stop().await;
+    if shared.has_failed() {
+        return Err(Failure::NotKept);
+    }
     Ok(())
 }
 

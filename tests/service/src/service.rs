@@ -17,15 +17,19 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
-use crate::api::{Api, Backend};
+use crate::api::{Api, Backend, CallFaults};
 use crate::artifacts::Artifacts;
-use crate::broker::{Broker, BrokerError, OutsideBroker, Request};
+use crate::broker::{self, Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
 use crate::device;
 use crate::http::{self, Patience};
 use crate::model::{Knobs, Model};
 use crate::pki::{Pki, PkiError};
 use crate::shared::Shared;
+use crate::store::{self, Store, StoreError};
+
+/// The most connections of clients at one time, of devices and over HTTP.
+pub const CONNECTIONS_MAX: usize = broker::CONNECTION_LIMIT + http::MAX_CONNECTIONS;
 
 const OBJECTS_DIRECTORY: &str = "objects";
 const CA_FILE: &str = "ca.pem";
@@ -40,8 +44,9 @@ pub struct Settings {
     pub mqtt: MqttSettings,
     /// The name by which devices reach the service; it stands in presigned URLs and certificates.
     pub host: String,
-    /// Where the certificate authority is kept, so that a restart does not lock devices out, and the
-    /// objects while the service runs. `None` is a directory that goes with the service.
+    /// Where everything is kept over a restart: things, jobs, executions and their timers, the clock,
+    /// objects, and the certificate authority. `None` keeps nothing: files are in a directory that
+    /// goes with the service.
     pub data: Option<PathBuf>,
     /// The region of requests that name none, and of the buckets.
     pub region: String,
@@ -50,6 +55,9 @@ pub struct Settings {
     /// Whether the service may listen on addresses that other machines reach. It checks no
     /// signature: whoever reaches it controls it.
     pub allow_remote: bool,
+    /// Whether `/_local` may change how the service behaves: faults, clock, knobs, reset; and whether it
+    /// hands out things' certificates where other machines reach it.
+    pub admin: bool,
     /// The service's time.
     pub clock: Clock,
     /// Choices where AWS's behaviour is unknown.
@@ -76,6 +84,7 @@ impl Default for Settings {
             region: "eu-west-1".to_owned(),
             account: "123456789012".to_owned(),
             allow_remote: false,
+            admin: false,
             clock: Clock::wall(),
             knobs: Knobs::default(),
         }
@@ -110,7 +119,8 @@ pub struct MqttAddress {
 pub enum StartError {
     /// The outside broker's certificates cannot be used.
     #[error(
-        "cannot attach to the broker: {0}\nhelp: see --broker-ca, --broker-cert and --broker-key"
+        "cannot attach to the broker: {}\nhelp: see the options that begin with --broker",
+        with_sources(.0)
     )]
     Broker(#[from] BrokerError),
     /// The directory for keys and objects cannot be used.
@@ -152,6 +162,14 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
+    /// The state cannot be read or written.
+    #[error("{}: {source}\nhelp: {}", path.display(), source.help())]
+    Store {
+        /// The file that holds it.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
 }
 
 /// An error and what caused it, in one line.
@@ -170,8 +188,21 @@ pub struct Service {
     shared: Shared,
     http: JoinHandle<()>,
     stop: watch::Sender<bool>,
-    _device: JoinSet<()>,
+    device: JoinSet<()>,
+    _opened: Opened,
     _directory: Directory,
+}
+
+/// Closes the file with the state, whatever task still holds it.
+#[derive(Debug)]
+struct Opened(Option<Arc<Store>>);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Some(store) = &self.0 {
+            store.close();
+        }
+    }
 }
 
 impl Service {
@@ -183,6 +214,7 @@ impl Service {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         settings.check_addresses()?;
         let directory = Directory::open(settings.data)?;
+        let store = directory.store()?;
         let pki =
             Pki::open(directory.path()).map(|pki| pki.with_server_names([settings.host.clone()]));
         let pki = Arc::new(pki.map_err(|source| directory.pki_error(source))?);
@@ -201,23 +233,30 @@ impl Service {
             ca: directory.path().join(CA_FILE),
         };
         let objects = directory.path().join(OBJECTS_DIRECTORY);
-        let artifacts = Artifacts::open(&objects, &addresses.https, &settings.region);
+        let (origin, region) = (&addresses.https, &settings.region);
+        let artifacts = match &store {
+            Some(store) => Artifacts::keeping(&objects, origin, region, Arc::clone(store)),
+            None => Artifacts::open(&objects, origin, region),
+        };
         let artifacts = artifacts.map_err(|source| StartError::Data {
             path: objects,
             source,
         })?;
-        let model = Model::new(settings.knobs);
+        let model = directory.load(store.as_deref(), settings.knobs, &settings.clock)?;
         let (presign, outlet) = (Arc::new(artifacts.clone()), Arc::new(broker.clone()));
-        let shared = Shared::new(model, settings.clock, presign, outlet);
+        let shared = Shared::keeping(model, settings.clock, presign, outlet, store.clone());
 
         let api = Api::new(Backend {
             shared: shared.clone(),
             artifacts: artifacts.clone(),
+            calls: CallFaults::default(),
             broker: broker.clone(),
             pki: Arc::clone(&pki),
             account: settings.account,
             region: settings.region,
             mqtt: addresses.mqtt.clone(),
+            admin: settings.admin,
+            is_remote: !http.ip().is_loopback(),
         });
         let tls = pki
             .https_server_config()
@@ -230,6 +269,7 @@ impl Service {
             stopped,
             move |request| api.clone().answer(request),
         ));
+        let device = serve_devices(shared.clone(), broker.clone(), requests);
         Ok(Self {
             addresses,
             artifacts,
@@ -237,8 +277,9 @@ impl Service {
             pki,
             http,
             stop,
-            _device: serve_devices(shared.clone(), requests),
+            device,
             shared,
+            _opened: Opened(store),
             _directory: directory,
         })
     }
@@ -269,11 +310,13 @@ impl Service {
     }
 
     /// Lets the requests under way end, and stops.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.send_replace(true);
         if let Err(error) = self.http.await {
             tracing::error!(%error, "the HTTP planes had ended early");
         }
+        self.device.shutdown().await;
+        self.shared.keep_clock();
     }
 }
 
@@ -309,8 +352,11 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
 }
 
 /// Answers devices and fires their timers until the set is dropped.
-fn serve_devices(shared: Shared, requests: mpsc::Receiver<Request>) -> JoinSet<()> {
+fn serve_devices(shared: Shared, broker: Broker, requests: mpsc::Receiver<Request>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    if broker.address().is_none() {
+        tasks.spawn(device::tell_again(shared.clone(), broker));
+    }
     tasks.spawn(device::serve(shared.clone(), requests));
     tasks.spawn(async move { shared.run_timers().await });
     tasks
@@ -373,6 +419,47 @@ impl Directory {
         Ok(directory)
     }
 
+    /// The file with the state, where it is kept.
+    fn store(&self) -> Result<Option<Arc<Store>>, StartError> {
+        match self {
+            Self::Kept(path) => {
+                let path = store::path(path);
+                let store = Store::open(&path);
+                let store = store.map_err(|source| StartError::Store { path, source })?;
+                Ok(Some(Arc::new(store)))
+            }
+            Self::Temporary(_) => Ok(None),
+        }
+    }
+
+    /// What `store` holds, with `clock` set as it would be had the service run on.
+    fn load(
+        &self,
+        store: Option<&Store>,
+        knobs: Knobs,
+        clock: &Clock,
+    ) -> Result<Model, StartError> {
+        let Some(store) = store else {
+            return Ok(Model::new(knobs));
+        };
+        let loaded = store.load(knobs);
+        let (model, stamp) = loaded.map_err(|source| StartError::Store {
+            path: store::path(self.path()),
+            source,
+        })?;
+        if let Some(stamp) = stamp {
+            clock.set_by(stamp);
+        }
+        let (things, jobs) = (model.thing_count(), model.job_count());
+        tracing::info!(
+            things,
+            jobs,
+            now = clock.now().as_secs(),
+            "loaded the state"
+        );
+        Ok(model)
+    }
+
     fn path(&self) -> &Path {
         match self {
             Self::Kept(path) | Self::Temporary(path) => path,
@@ -399,7 +486,12 @@ impl Drop for Directory {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
+    use crate::model::names::Scope;
+    use crate::model::request::CreateThing;
+    use crate::model::time::Timestamp;
 
     #[tokio::test]
     async fn an_address_that_others_reach_must_be_allowed() {
@@ -459,5 +551,64 @@ mod tests {
         assert_eq!(fs::read_to_string(&ca).unwrap(), temporary.pki().ca_pem());
         temporary.stop().await;
         assert!(!ca.exists());
+    }
+
+    fn create_thing(service: &Service, name: &str) {
+        let scope = Scope {
+            region: "eu-west-1".to_owned(),
+            account: "123456789012".to_owned(),
+        };
+        let request = CreateThing {
+            thing_name: name.to_owned(),
+            ..CreateThing::default()
+        };
+        let created = service
+            .shared()
+            .with(|model, now| model.create_thing(&scope, request, now));
+        created.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_kept_directory_keeps_things_and_a_frozen_clock() {
+        let directory = tempfile::tempdir().unwrap();
+        let noon = Timestamp::from_secs(1_700_049_600);
+        let kept = |clock| Settings {
+            data: Some(directory.path().to_owned()),
+            clock,
+            ..Settings::default()
+        };
+        let first = Service::start(kept(Clock::frozen(noon))).await.unwrap();
+        create_thing(&first, "gw-1");
+        first.shared().clock().advance(Duration::from_secs(60));
+        first.stop().await;
+        let second = Service::start(kept(Clock::wall())).await.unwrap();
+        let things = second.shared().with(|model, _| model.thing_count());
+        let now = second.shared().clock().now();
+        assert_eq!((things, now.since(noon).as_secs()), (1, 60));
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_another_service_uses_is_refused_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = || Settings {
+            data: Some(directory.path().to_owned()),
+            ..Settings::default()
+        };
+        let first = Service::start(kept()).await.unwrap();
+        let refused = Service::start(kept()).await.unwrap_err().to_string();
+        let path = directory.path().join("state.redb");
+        let says = format!("{}: another service uses it\nhelp: ", path.display());
+        assert!(refused.starts_with(&says), "{refused}");
+        drop(first);
+        // A service that is dropped lets go at once.
+        Service::start(kept()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_service_that_keeps_nothing_writes_no_state() {
+        let service = Service::start(Settings::default()).await.unwrap();
+        create_thing(&service, "gw-1");
+        let directory = service.addresses().ca.parent().unwrap();
+        assert!(!store::path(directory).exists());
     }
 }

@@ -1,10 +1,16 @@
 //! The one state of the service, shared by all its planes.
 //!
 //! Every operation runs under one lock: timers that are due are fired first, then the operation is
-//! applied, then its caller is answered, then the devices are told what changed. So what a device
-//! hears is in the order in which it came about.
+//! applied, then what changed is made durable if there is a [`Store`], then its caller is answered,
+//! then the devices are told. So what a device hears is in the order in which it came about, and
+//! nobody hears what a power cut could undo.
+//!
+//! A disk that fails once is not asked again: the memory is ahead of it, and whether the last commit
+//! is on it is unknown. From there on nothing is answered and nobody is told anything; whoever runs
+//! the service learns of it at [`Shared::failed`], ends it, and starts it on what the disk holds.
 
 use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -12,10 +18,11 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::device::faults::DeviceFaults;
-use crate::device::{self, Outlet};
-use crate::model::Model;
+use crate::device::{self, Outlet, Post};
 use crate::model::document::Presign;
 use crate::model::time::Timestamp;
+use crate::model::{Effect, Model};
+use crate::store::Store;
 
 /// The model behind a lock, with its clock and its way to the devices; clones share one model.
 #[derive(Clone)]
@@ -23,14 +30,27 @@ pub struct Shared {
     inner: Arc<Inner>,
 }
 
+/// The state cannot be kept: what was asked may be done or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the service cannot keep its state on disk")]
+pub struct NotKept;
+
 struct Inner {
     model: Mutex<Model>,
+    /// Written under the model's lock.
+    disk: Option<Disk>,
     clock: Clock,
     presign: Arc<dyn Presign>,
-    outlet: Arc<dyn Outlet>,
+    post: Post,
     /// Locked for a moment, and after the model if both are.
     faults: Mutex<DeviceFaults>,
-    deadline_moved: Notify,
+    deadline_moved: Arc<Notify>,
+}
+
+struct Disk {
+    store: Arc<Store>,
+    /// How often the clock had been moved when it was kept last.
+    clock_moves: AtomicU64,
 }
 
 impl Shared {
@@ -41,13 +61,30 @@ impl Shared {
         presign: Arc<dyn Presign>,
         outlet: Arc<dyn Outlet>,
     ) -> Self {
+        Self::keeping(model, clock, presign, outlet, None)
+    }
+
+    /// Like [`Shared::new`], but keeps in `store` what changes of `model`, which must record it.
+    pub fn keeping(
+        model: Model,
+        clock: Clock,
+        presign: Arc<dyn Presign>,
+        outlet: Arc<dyn Outlet>,
+        store: Option<Arc<Store>>,
+    ) -> Self {
+        let disk = store.map(|store| Disk {
+            store,
+            clock_moves: AtomicU64::new(clock.moves()),
+        });
+        let deadline_moved = Arc::new(Notify::new());
         let inner = Inner {
             model: Mutex::new(model),
+            disk,
             clock,
             presign,
-            outlet,
+            post: Post::new(outlet, Arc::clone(&deadline_moved)),
             faults: Mutex::default(),
-            deadline_moved: Notify::new(),
+            deadline_moved,
         };
         Self {
             inner: Arc::new(inner),
@@ -56,30 +93,77 @@ impl Shared {
 
     /// Applies `operation` at the present time, after the timers that are due, and tells the
     /// devices what it changed.
+    ///
+    /// Once [`Shared::has_failed`], the result must not leave the service.
     pub fn with<T>(&self, operation: impl FnOnce(&mut Model, Timestamp) -> T) -> T {
-        self.answering(operation, |result, _| result)
+        self.apply(operation, |result, _, _| result)
     }
 
     /// Like [`Shared::with`], but calls `answer` with the result before the devices are told.
     pub fn answering<T, R>(
         &self,
         operation: impl FnOnce(&mut Model, Timestamp) -> T,
-        answer: impl FnOnce(T, Timestamp) -> R,
+        answer: impl FnOnce(Result<T, NotKept>, Timestamp) -> R,
+    ) -> R {
+        self.apply(operation, |result, kept, now| {
+            answer(kept.map(|()| result), now)
+        })
+    }
+
+    fn apply<T, R>(
+        &self,
+        operation: impl FnOnce(&mut Model, Timestamp) -> T,
+        answer: impl FnOnce(T, Result<(), NotKept>, Timestamp) -> R,
     ) -> R {
         let inner = &*self.inner;
         let mut model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
         let now = inner.clock.now();
+        let first_due = model.next_deadline().map_or(now, |first| first.min(now));
         model.advance(now);
-        inner.tell_devices(&mut model, now);
+        let by_time = model.take_effects();
 
         let before = model.next_deadline();
         let result = operation(&mut model, now);
-        let answered = answer(result, now);
-        inner.tell_devices(&mut model, now);
+        let kept = inner.keep(&mut model);
+        let by_operation = model.take_effects();
+        if kept.is_ok() {
+            // What was held back until before the model's first deadline goes out before what comes of that.
+            inner.post.release(first_due);
+            inner.tell_devices(by_time, now);
+            inner.post.release(now);
+        }
+        let answered = answer(result, kept, now);
+        if kept.is_ok() {
+            inner.tell_devices(by_operation, now);
+        }
         if model.next_deadline() != before {
             inner.deadline_moved.notify_one();
         }
         answered
+    }
+
+    /// Keeps what the clock shows, before the service ends in an orderly way.
+    pub fn keep_clock(&self) {
+        let inner = &*self.inner;
+        let _model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(disk) = &inner.disk {
+            // Kept or not: it was kept with the last change as well.
+            let _ = disk.store.commit(&[], inner.clock.stamp());
+        }
+    }
+
+    /// Whether the state could not be kept: then nothing that the service says counts.
+    pub fn has_failed(&self) -> bool {
+        let disk = self.inner.disk.as_ref();
+        disk.is_some_and(|disk| disk.store.has_failed())
+    }
+
+    /// Waits until the state cannot be kept.
+    pub async fn failed(&self) {
+        match &self.inner.disk {
+            Some(disk) => disk.store.failed().await,
+            None => core::future::pending().await,
+        }
     }
 
     /// The service's clock.
@@ -93,11 +177,16 @@ impl Shared {
     }
 
     /// The way to the devices.
-    pub fn outlet(&self) -> &dyn Outlet {
-        &*self.inner.outlet
+    pub(crate) fn post(&self) -> &Post {
+        &self.inner.post
     }
 
-    /// Replaces the faults of the device plane.
+    /// Drops the messages to devices that faults hold back.
+    pub fn forget_held(&self) {
+        self.inner.post.forget();
+    }
+
+    /// Replaces the faults of the device plane. What they hold back stays so.
     pub fn set_faults(&self, faults: DeviceFaults) {
         *self.faults() = faults;
     }
@@ -107,10 +196,13 @@ impl Shared {
         self.inner.faults()
     }
 
-    /// Ends executions whose timers run out, for as long as it is polled. One task does this.
+    /// Ends executions whose timers run out, and sends what is held back, for as long as it is polled.
+    /// One task does this.
     pub async fn run_timers(&self) {
         loop {
             let deadline = self.with(|model, _| model.next_deadline());
+            let due = self.inner.post.next_due();
+            let deadline = deadline.into_iter().chain(due).min();
             match deadline.and_then(|deadline| self.inner.clock.until(deadline)) {
                 // Whether the time is up or was changed, the model is asked again.
                 Some(left) => drop(timeout(left, self.disturbed()).await),
@@ -136,10 +228,32 @@ impl fmt::Debug for Shared {
 }
 
 impl Inner {
-    fn tell_devices(&self, model: &mut Model, now: Timestamp) {
-        for effect in model.take_effects() {
-            let fault = self.faults().next_notification(&effect);
-            device::tell(&*self.outlet, &*self.presign, &effect, fault, now);
+    /// Makes durable what changed of the model and of the clock, if it is to be kept.
+    fn keep(&self, model: &mut Model) -> Result<(), NotKept> {
+        let Some(disk) = &self.disk else {
+            return Ok(());
+        };
+        if disk.store.has_failed() {
+            return Err(NotKept);
+        }
+        let changes = model.take_changes().map_err(|error| {
+            disk.store.fail(&error.into());
+            NotKept
+        })?;
+        let moves = self.clock.moves();
+        if changes.is_empty() && disk.clock_moves.load(Ordering::Relaxed) == moves {
+            return Ok(());
+        }
+        let committed = disk.store.commit(&changes, self.clock.stamp());
+        committed.map_err(|_| NotKept)?;
+        disk.clock_moves.store(moves, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn tell_devices(&self, effects: Vec<Effect>, now: Timestamp) {
+        for effect in effects {
+            let fault = self.faults().next_notification(&effect, now);
+            device::tell(&self.post, &*self.presign, &effect, &fault, now);
         }
     }
 

@@ -22,7 +22,7 @@ Options:
   -h, --help         print this
 
 COMMAND finds in its environment: AWS_ENDPOINT_URL, AWS_REGION and credentials for the AWS SDKs and the CLI; MQTT_HOST, MQTT_PORT,
-THING_NAME, THING_CERTIFICATE, THING_KEY and ROOT_CA for a device; DEVICE_DIRECTORY for looking at the agent's files.
+MQTT_BROKER (embedded or mosquitto), THING_NAME, THING_CERTIFICATE, THING_KEY and ROOT_CA for a device; DEVICE_DIRECTORY for looking at the agent's files.
 ";
 
 /// Longest run of a command.
@@ -131,6 +131,10 @@ fn command(arguments: &Arguments, service: &Service, device: &mut Device) -> Res
         return Ok(64);
     };
     let port = device.port().to_string();
+    let (broker, root) = match arguments.mosquitto {
+        true => ("mosquitto", "broker-ca.pem"),
+        false => ("embedded", "ca.pem"),
+    };
     let mut child = Command::new(program)
         .args(rest)
         .envs([
@@ -141,11 +145,12 @@ fn command(arguments: &Arguments, service: &Service, device: &mut Device) -> Res
             ("AWS_SECRET_ACCESS_KEY", "local"),
             ("MQTT_HOST", "localhost"),
             ("MQTT_PORT", &port),
+            ("MQTT_BROKER", broker),
             ("THING_NAME", &arguments.thing),
         ])
         .env("THING_CERTIFICATE", device.path("certificate.pem"))
         .env("THING_KEY", device.path("private.key"))
-        .env("ROOT_CA", device.path("ca.pem"))
+        .env("ROOT_CA", device.path(root))
         .env("DEVICE_DIRECTORY", device.directory())
         .spawn()
         .map_err(|source| KitError::Start {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Backend;
 use super::error::ApiError;
 use super::extract::{Answer, Answered, Empty, Json, Labels, Parameters, absent};
+use crate::model::endpoint::check_endpoint_type;
 use crate::model::names::Scope;
 use crate::model::{request, view};
 
@@ -98,14 +99,10 @@ async fn describe_endpoint(
     State(service): Service,
     Parameters(asked): Parameters<EndpointType>,
 ) -> Answered<Endpoint> {
-    match asked.endpoint_type.as_deref() {
-        None | Some("iot:Data" | "iot:Data-ATS" | "iot:Jobs") => Ok(Answer(Endpoint {
-            endpoint_address: service.mqtt.host.clone(),
-        })),
-        Some(other) => Err(ApiError::invalid_request(format!(
-            "The endpoint type {other} is not valid."
-        ))),
-    }
+    check_endpoint_type(asked.endpoint_type.as_ref())?;
+    Ok(Answer(Endpoint {
+        endpoint_address: service.mqtt.host.clone(),
+    }))
 }
 
 async fn create_keys_and_certificate() -> ApiError {
@@ -266,20 +263,14 @@ async fn list_groups_of_thing(
         .map(Answer)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Tagged {
-    resource_arn: Option<String>,
-}
-
 async fn list_tags(
     State(service): Service,
     Extension(scope): Extension<Scope>,
-    Parameters(tagged): Parameters<Tagged>,
+    Parameters(request): Parameters<request::ListTagsForResource>,
 ) -> Answered<view::TagList> {
-    let arn = tagged.resource_arn.unwrap_or_default();
+    let arn = request.arn()?;
     service
-        .control(|model, _| model.list_tags_for_resource(&scope, &arn))
+        .control(|model, _| model.list_tags_for_resource(&scope, arn))
         .map(Answer)
 }
 

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::Backend;
 use super::error::ApiError;
 use super::extract::{Answer, Answered, Json, Labels, Parameters, absent};
+use crate::model::Model;
 use crate::model::error::DeviceError;
 use crate::model::names::{JobId, ThingName};
 use crate::model::operation::{Describe, JobExecution, Pending, Selector, StartNext, Update};
@@ -53,6 +54,9 @@ async fn get_pending(State(service): Service, Labels(thing): Labels<String>) -> 
     let pending = service
         .shared
         .with(|model, _| model.pending_job_executions(&thing, None))?;
+    if is_next_hidden(&service, &thing) {
+        return Ok(Answer(Pending::default()));
+    }
     Ok(Answer(pending))
 }
 
@@ -67,6 +71,9 @@ async fn start_next(
         return Err(invalid_job(&job));
     }
     let request = StartNext::parse(&body)?;
+    if is_next_hidden(&service, &thing) {
+        return nothing_is_next(&service, &thing);
+    }
     let (execution, now) = service.shared.with(|model, now| {
         Ok::<_, DeviceError>((model.start_next(&thing, None, &request, now)?, now))
     })?;
@@ -102,6 +109,9 @@ async fn describe(
     let thing = thing_name(&thing)?;
     let which = Selector::parse(&job).ok_or_else(|| invalid_job(&job))?;
     let request = choice.parse()?;
+    if which == Selector::Next && is_next_hidden(&service, &thing) {
+        return nothing_is_next(&service, &thing);
+    }
     let (execution, now) = service.shared.with(|model, now| {
         Ok::<_, DeviceError>((model.describe(&thing, None, &which, &request, now)?, now))
     })?;
@@ -135,6 +145,19 @@ async fn update(
         execution_state: updated.state,
         job_document,
     }))
+}
+
+/// Whether a fault hides what is next from the thing.
+fn is_next_hidden(service: &Backend, thing: &ThingName) -> bool {
+    let now = service.shared.clock().now();
+    service.shared.faults().is_next_hidden(thing, now)
+}
+
+fn nothing_is_next(service: &Backend, thing: &ThingName) -> Answered<Described> {
+    // There are still no jobs for what is no thing.
+    let pending = |model: &mut Model, _| model.pending_job_executions(thing, None);
+    service.shared.with(pending)?;
+    Ok(Answer(Described { execution: None }))
 }
 
 fn thing_name(text: &str) -> Result<ThingName, ApiError> {

@@ -71,9 +71,24 @@ impl ApiError {
         )
     }
 
+    /// A request that is longer than any operation needs. The exception's name is ours.
+    pub(super) fn too_large(limit: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLargeException",
+            format!("The request's body exceeds {limit} bytes"),
+        )
+    }
+
     /// A request of a device for a thing that it is not.
     pub(super) fn foreign_thing() -> Self {
         Self::new(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden")
+    }
+
+    /// A request for what the service was not started with.
+    pub(super) fn needs_admin() -> Self {
+        let message = "The admin API is off: it changes how the service behaves; start iot-jobs-local with --admin to have it";
+        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
     }
 
     /// A request that a web page made, not a program.
@@ -81,6 +96,21 @@ impl ApiError {
         let message =
             "Requests with an Origin header are refused: no web page may drive the service";
         Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+    }
+
+    /// A refusal that passes: the service is not there for the moment.
+    pub(super) fn unavailable() -> Self {
+        let message = "The service is temporarily unavailable.";
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailableException",
+            message,
+        )
+    }
+
+    /// A refusal that passes: too many requests. The planes have statuses of their own for it.
+    pub(super) fn throttled(status: StatusCode) -> Self {
+        Self::new(status, "ThrottlingException", "Rate exceeded")
     }
 
     /// A fault of the service.

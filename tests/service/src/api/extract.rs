@@ -1,13 +1,16 @@
 //! Reads the parts of a request, and refuses in AWS's shape what cannot be read.
 
+use core::error::Error as _;
+use core::fmt::Display;
 use core::future::{Ready, ready};
 use core::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query};
 use axum::http::Request;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -15,7 +18,9 @@ use tokio::time::timeout;
 use super::error::{ApiError, identify};
 
 /// Twice what a job with the longest document and a hundred targets takes.
-const MAX_BODY_BYTES: usize = 512 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 512 * 1024;
+/// The most characters of what is wrong with a body that an answer repeats: it may hold the body's words.
+const MAX_REASON: usize = 512;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The labels of the path, decoded.
@@ -52,20 +57,43 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, ApiError> {
-        let body = timeout(BODY_TIMEOUT, to_bytes(request.into_body(), MAX_BODY_BYTES)).await;
-        let body = body
-            .map_err(|_| ApiError::invalid_request("The request's body did not arrive in time"))?;
-        let body = body.map_err(|_| {
-            ApiError::invalid_request(format!(
-                "The request's body is broken, or exceeds {MAX_BODY_BYTES} bytes"
-            ))
-        })?;
+        let body = collect(request.into_body()).await?;
         let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-        let value = serde_json::from_slice(body);
-        value.map(Self).map_err(|error| {
-            ApiError::invalid_request(format!("The request's JSON is not valid: {error}"))
-        })
+        parse(body).map(Self)
     }
+}
+
+/// Reads JSON; of what is wrong with it, tells at which member.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let refuse = |reason: &dyn Display| {
+        let reason: String = reason.to_string().chars().take(MAX_REASON).collect();
+        ApiError::invalid_request(format!("The request's JSON is not valid: {reason}"))
+    };
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refuse(&error))?;
+    json.end().map_err(|error| refuse(&error))?;
+    Ok(value)
+}
+
+/// The request with all of its body, for operations that may not want it: the connection of who is answered
+/// before the body arrived would be closed.
+pub(super) async fn whole(request: Request<Body>) -> Result<Request<Body>, ApiError> {
+    let (parts, body) = request.into_parts();
+    Ok(Request::from_parts(parts, collect(body).await?.into()))
+}
+
+async fn collect(body: Body) -> Result<Bytes, ApiError> {
+    let body = timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await;
+    let body =
+        body.map_err(|_| ApiError::invalid_request("The request's body did not arrive in time"))?;
+    body.map_err(|error| {
+        let source = error.source();
+        if source.is_some_and(|source| source.is::<LengthLimitError>()) {
+            ApiError::too_large(MAX_BODY_BYTES)
+        } else {
+            ApiError::invalid_request("The request's body is broken")
+        }
+    })
 }
 
 /// An answer of JSON.

@@ -2,10 +2,12 @@
 //! [`super`].
 //!
 //! Needs no signature, but refuses whatever a web page sends: a browser on the same machine must not
-//! be able to step the clock or to reset the service.
+//! be able to step the clock or to reset the service. What changes how the service behaves is the
+//! admin API, and refused unless the service was started with it.
 
 mod certificate;
 mod clock;
+mod connections;
 mod faults;
 mod knobs;
 mod status;
@@ -17,7 +19,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
 use axum::http::{Request, Response};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde::Serialize;
@@ -26,23 +28,45 @@ use super::Backend;
 use super::error::ApiError;
 use super::extract::{Answer, Empty};
 use crate::device::faults::DeviceFaults;
+use crate::faults::Plan;
 
 type Service = State<Arc<Backend>>;
 
-pub(super) fn routes() -> Router<Arc<Backend>> {
+pub(super) fn routes(backend: &Arc<Backend>) -> Router<Arc<Backend>> {
     Router::new()
         .route("/_local/ca.pem", get(authority))
-        .route("/_local/clock", get(clock::read).post(clock::set))
-        .route("/_local/faults", get(faults::read).post(faults::set))
         .route("/_local/health", get(health))
-        .route("/_local/knobs", get(knobs::read).post(knobs::set))
-        .route("/_local/reset", post(reset))
         .route("/_local/status", get(status::read))
         .route(
             "/_local/things/{thing}/certificate",
             post(certificate::issue),
         )
+        .merge(admin(backend))
         .layer(from_fn(refuse_web_pages))
+}
+
+/// The paths of the admin API.
+fn admin(backend: &Arc<Backend>) -> Router<Arc<Backend>> {
+    Router::new()
+        .route("/_local/clock", get(clock::read).post(clock::set))
+        .route("/_local/connections/close", post(connections::close))
+        .route("/_local/faults", get(faults::read).post(faults::set))
+        .route("/_local/faults/log", get(faults::log))
+        .route("/_local/knobs", get(knobs::read).post(knobs::set))
+        .route("/_local/reset", post(reset))
+        .route_layer(from_fn_with_state(Arc::clone(backend), refuse_unless_admin))
+}
+
+async fn refuse_unless_admin(
+    State(service): Service,
+    request: Request<Body>,
+    next: Next,
+) -> Response<Body> {
+    if service.admin {
+        next.run(request).await
+    } else {
+        ApiError::needs_admin().into_response()
+    }
 }
 
 async fn refuse_web_pages(request: Request<Body>, next: Next) -> Response<Body> {
@@ -64,7 +88,9 @@ async fn health() -> Answer<Health> {
 async fn reset(State(service): Service) -> Answer<Empty> {
     service.shared.with(|model, _| model.reset());
     service.artifacts.reset();
+    *service.calls.lock() = Plan::default();
     service.shared.set_faults(DeviceFaults::default());
+    service.shared.forget_held();
     service.broker.forget_messages();
     tracing::info!("forgot things, jobs and artifacts");
     Answer(Empty {})

@@ -26,8 +26,10 @@ mod control;
 mod data;
 mod error;
 mod extract;
+mod faults;
 mod jobs;
 mod local;
+mod operations;
 mod packages;
 mod scope;
 mod templates;
@@ -40,6 +42,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, Response, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -52,10 +55,13 @@ use crate::model::names::Scope;
 use crate::model::time::Timestamp;
 use crate::pki::Pki;
 use crate::service::MqttAddress;
-use crate::shared::Shared;
+use crate::shared::{NotKept, Shared};
 
 use error::ApiError;
+use faults::{befall_call, befall_request};
 use scope::Plane;
+
+pub use faults::{CallCode, CallFault, CallFaults};
 
 /// What the planes stand on.
 #[derive(Clone)]
@@ -64,6 +70,8 @@ pub struct Backend {
     pub shared: Shared,
     /// Buckets and objects.
     pub artifacts: Artifacts,
+    /// What goes wrong with calls of `iot`.
+    pub calls: CallFaults,
     /// Whose connections the status lists.
     pub broker: Broker,
     /// Issues the things' certificates.
@@ -74,6 +82,10 @@ pub struct Backend {
     pub region: String,
     /// Where devices reach the broker.
     pub mqtt: MqttAddress,
+    /// Whether `/_local` may change how the service behaves.
+    pub admin: bool,
+    /// Whether other machines reach the HTTP planes.
+    pub is_remote: bool,
 }
 
 impl Backend {
@@ -110,10 +122,14 @@ impl Api {
                 control::routes()
                     .merge(jobs::routes())
                     .merge(templates::routes())
-                    .merge(packages::routes()),
+                    .merge(packages::routes())
+                    .route_layer(from_fn_with_state(Arc::clone(&backend), befall_call)),
             ),
-            data: plane(data::routes()),
-            local: plane(local::routes()),
+            data: plane(
+                data::routes()
+                    .route_layer(from_fn_with_state(Arc::clone(&backend), befall_request)),
+            ),
+            local: plane(local::routes(&backend)),
             backend,
         }
     }
@@ -129,7 +145,8 @@ impl Api {
             region,
             account: backend.account.clone(),
         });
-        match plane {
+        let shared = backend.shared.clone();
+        let response = match plane {
             Plane::Artifacts => {
                 let now = backend.shared.clock().now();
                 backend.artifacts.answer(request, now).await
@@ -140,7 +157,11 @@ impl Api {
             Plane::Local => route(self.local, request).await,
             Plane::Unknown { service } => ApiError::unknown_service(&service).into_response(),
             Plane::Unsigned => ApiError::unsigned().into_response(),
+        };
+        if shared.has_failed() {
+            return ApiError::internal(NotKept.to_string()).into_response();
         }
+        response
     }
 }
 
@@ -149,6 +170,10 @@ async fn unknown(method: Method, uri: Uri) -> ApiError {
 }
 
 async fn route(router: Router, request: Request<Body>) -> Response<Body> {
+    let request = match extract::whole(request).await {
+        Ok(request) => request,
+        Err(error) => return error.into_response(),
+    };
     match TowerToHyperService::new(router).call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

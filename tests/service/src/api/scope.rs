@@ -90,7 +90,7 @@ pub(super) fn of(request: &Request<Body>) -> (Plane, Option<String>) {
 }
 
 /// The thing of a path of the data plane: `/things/THING/jobs` or below.
-fn thing_of_jobs(path: &str) -> Option<Cow<'_, str>> {
+pub(super) fn thing_of_jobs(path: &str) -> Option<Cow<'_, str>> {
     let mut segments = path.strip_prefix("/things/")?.split('/');
     let (thing, "jobs") = (segments.next()?, segments.next()?) else {
         return None;

@@ -1,5 +1,8 @@
 //! The planes over loopback, as clients see them.
 
+mod admin;
+mod hostile;
+
 use core::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,7 +14,7 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -40,19 +43,18 @@ struct Answer {
 impl Client {
     async fn new() -> Self {
         let clock = Clock::frozen(Timestamp::from_secs(1_792_567_680));
-        let service = Service::start(Settings {
+        Self::start(Settings {
             clock,
+            admin: true,
             ..Settings::default()
         })
         .await
-        .unwrap();
-        let address = service
-            .addresses()
-            .http
-            .strip_prefix("http://")
-            .unwrap()
-            .parse()
-            .unwrap();
+    }
+
+    async fn start(settings: Settings) -> Self {
+        let service = Service::start(settings).await.unwrap();
+        let (_, port) = service.addresses().http.rsplit_once(':').unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap()));
         Self { service, address }
     }
 
@@ -164,6 +166,27 @@ fn refusal(status: u16, exception: &str) -> (u16, String) {
 
 fn job() -> Value {
     json!({"targets": [THING_ARN], "document": "{\"operation\":\"x\"}"})
+}
+
+#[tokio::test]
+async fn a_connection_outlives_a_body_that_nobody_needs() {
+    let client = Client::new().await;
+    let mut stream = TcpStream::connect(client.address).await.unwrap();
+    for answered in 1..=2 {
+        let head =
+            "POST /_local/things/gw-1/certificate HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // By the time that another request is answered, the service has seen the head.
+        client.local("GET /_local/health", json!({})).await.ok();
+        stream.write_all(b"{}").await.unwrap();
+
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            let read = stream.read_buf(&mut answer).await.unwrap();
+            assert_ne!(read, 0, "closed before answer {answered}");
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "answer {answered}");
+    }
 }
 
 #[tokio::test]
@@ -570,4 +593,41 @@ async fn a_knob_is_set_while_the_service_runs_and_the_others_stay() {
     let body = json!({"status": "IN_PROGRESS", "statusDetails": {"n": 1}});
     let update = client.data("POST /things/gw-1/jobs/J", body).await;
     assert_eq!(update.refused(), refusal(400, "InvalidRequestException"));
+}
+
+#[tokio::test]
+async fn a_member_of_the_wrong_type_is_named() {
+    let client = Client::with_thing().await;
+    let body = json!({"abortConfig": {"criteriaList": [{"thresholdPercentage": "much"}]}});
+    let answer = client.iot("PUT /jobs/J", body).await;
+    assert_eq!(answer.exception, "InvalidRequestException");
+    let message = answer.body["message"].as_str().unwrap();
+    let at = "abortConfig.criteriaList[0].thresholdPercentage";
+    assert!(message.contains(at), "{message}");
+}
+
+#[tokio::test]
+async fn of_a_body_that_is_refused_little_is_repeated() {
+    let client = Client::with_thing().await;
+    let long = "x".repeat(100_000);
+    for body in [
+        json!({"tags": long}),
+        json!({"documentParameters": {long.as_str(): 1}}),
+    ] {
+        let answer = client.iot("PUT /jobs/J", body).await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.body["message"].as_str().unwrap().len() < 1000);
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_is_null_is_absent() {
+    let client = Client::with_thing().await;
+    let body = json!({
+        "targets": [THING_ARN], "document": "{}", "tags": null, "description": null, "abortConfig": null,
+        "timeoutConfig": {"inProgressTimeoutInMinutes": null},
+    });
+    assert_eq!(client.iot("PUT /jobs/J", body).await.status, 200);
+    let body = json!({"attributePayload": {"attributes": null, "merge": null}});
+    assert_eq!(client.iot("PATCH /things/gw-1", body).await.status, 200);
 }

@@ -34,6 +34,7 @@ pub(super) async fn body(
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let download = Download {
         file,
+        first,
         left: len,
         sent: 0,
         fault,
@@ -45,6 +46,8 @@ pub(super) async fn body(
 
 struct Download {
     file: File,
+    /// The offset of the first byte.
+    first: u64,
     left: u64,
     sent: u64,
     fault: DownloadFault,
@@ -90,6 +93,12 @@ impl Download {
             if (&mut self.file).take(missing).read_buf(&mut chunk).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
+        }
+        let corrupt = self.fault.corrupt_byte_at;
+        let corrupt = corrupt.and_then(|at| at.checked_sub(self.first + self.sent));
+        let corrupt = corrupt.and_then(|at| usize::try_from(at).ok());
+        if let Some(byte) = corrupt.and_then(|at| chunk.get_mut(at)) {
+            *byte = !*byte;
         }
         self.left -= len;
         self.sent += len;

@@ -4,7 +4,7 @@
 use std::io;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
 
 use super::object::{DELETE_MARKER, VERSION_ID, told_version};
@@ -63,6 +63,8 @@ pub enum S3Error {
     Fault {
         /// The status that was asked for.
         status: StatusCode,
+        /// When to try again, in seconds.
+        retry_after: Option<u32>,
     },
     /// The body ended before the length that its headers give.
     #[error("You did not provide the number of bytes specified by the Content-Length HTTP header")]
@@ -167,7 +169,7 @@ impl S3Error {
             Self::BucketAlreadyOwnedByYou => (StatusCode::CONFLICT, "BucketAlreadyOwnedByYou"),
             Self::BucketNotEmpty => (StatusCode::CONFLICT, "BucketNotEmpty"),
             Self::EntityTooLarge { .. } => (StatusCode::BAD_REQUEST, "EntityTooLarge"),
-            Self::Fault { status } => (*status, "SlowDown"),
+            Self::Fault { status, .. } => (*status, "SlowDown"),
             Self::IncompleteBody => (StatusCode::BAD_REQUEST, "IncompleteBody"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
             Self::InvalidArgument { .. } | Self::OneAuthMechanism => {
@@ -233,6 +235,15 @@ impl S3Error {
         }
         if let Self::DeleteMarker { .. } = self {
             insert(&mut response, ALLOW, "DELETE");
+        }
+        if let Self::Fault {
+            retry_after: Some(seconds),
+            ..
+        } = self
+        {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(*seconds));
         }
         response
     }

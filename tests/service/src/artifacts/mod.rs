@@ -14,6 +14,7 @@ mod delete;
 mod download;
 mod error;
 mod faults;
+mod kept;
 mod list;
 mod multipart;
 mod object;
@@ -45,7 +46,7 @@ use crate::model::request::SourceError;
 use crate::model::time::Timestamp;
 
 pub use error::S3Error;
-pub use faults::{DownloadFault, FaultError, Faults};
+pub use faults::{DownloadFault, Faults};
 pub use presign::{ACCESS_KEY, PresignError, PresignedUrl, SECRET_KEY, is_presigned};
 pub use store::{MAX_OBJECT_BYTES, MAX_STORED_BYTES};
 
@@ -73,6 +74,26 @@ impl Artifacts {
     /// Fails if the directory cannot be made or emptied.
     pub fn open(directory: &Path, origin: &str, region: &str) -> io::Result<Self> {
         let store = store::Store::open(directory)?;
+        Ok(Self::on(store, origin, region))
+    }
+
+    /// Like [`Artifacts::open`], but finds the objects of earlier services in `directory`, as far as
+    /// `state` knows of them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the directory cannot be read or made, or what is known of the objects cannot be read.
+    pub fn keeping(
+        directory: &Path,
+        origin: &str,
+        region: &str,
+        state: Arc<crate::store::Store>,
+    ) -> io::Result<Self> {
+        let store = store::Store::keeping(directory, kept::Kept::new(directory, state))?;
+        Ok(Self::on(store, origin, region))
+    }
+
+    fn on(store: store::Store, origin: &str, region: &str) -> Self {
         let inner = Inner {
             store,
             faults: Mutex::default(),
@@ -80,14 +101,16 @@ impl Artifacts {
             origin: origin.to_owned(),
             region: region.to_owned(),
         };
-        Ok(Self {
+        Self {
             inner: Arc::new(inner),
-        })
+        }
     }
 
     /// Forgets every bucket and every fault.
     pub fn reset(&self) {
-        self.inner.store.clear();
+        if let Err(error) = self.inner.store.clear() {
+            tracing::error!(%error, "could not forget the buckets");
+        }
         self.set_faults(Faults::default());
     }
 
@@ -110,12 +133,15 @@ impl Artifacts {
         expires: Duration,
         now: Timestamp,
     ) -> PresignedUrl {
-        let expires = expires.as_secs().clamp(1, presign::MAX_EXPIRES);
-        let overdue = if self.inner.faults().urls_expire_at_once {
+        let faults = self.inner.faults();
+        let expires = faults.life(expires).as_secs();
+        let expires = expires.clamp(1, presign::MAX_EXPIRES);
+        let overdue = if faults.urls_expire_at_once {
             expires
         } else {
             0
         };
+        drop(faults);
         let signed_at = now.as_secs().saturating_sub(overdue);
         let (method, version) = match access {
             Access::Read => ("GET", None),

@@ -12,6 +12,7 @@ use super::reply::{insert, status, text};
 use super::routes::Call;
 use super::store::Object;
 use super::{DownloadFault, Inner, S3Error, date, download};
+use crate::model::time::Timestamp;
 
 /// The header that names the version of an object.
 pub(super) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
@@ -22,7 +23,8 @@ impl Inner {
     pub(super) async fn object(&self, call: &Call<'_>) -> Result<Response<Body>, S3Error> {
         let is_get = call.head.method == Method::GET;
         let fault = if is_get && call.presigned {
-            self.faults().next_download()
+            let now = Timestamp::from_secs(call.now);
+            self.faults().next_download(&call.bucket, &call.key, now)
         } else {
             DownloadFault::default()
         };
@@ -30,7 +32,11 @@ impl Inner {
             .status
             .and_then(|status| StatusCode::from_u16(status).ok())
         {
-            return Err(S3Error::Fault { status });
+            let retry_after = fault.retry_after_seconds;
+            return Err(S3Error::Fault {
+                status,
+                retry_after,
+            });
         }
         let (object, version) = self.store.find(&call.bucket, &call.key, call.version()?)?;
         let headers = &call.head.headers;
@@ -58,6 +64,9 @@ impl Inner {
                 (first, last - first + 1)
             }
         };
+        let len = fault
+            .truncate_after_bytes
+            .map_or(len, |limit| limit.min(len));
         response
             .headers_mut()
             .insert(CONTENT_LENGTH, HeaderValue::from(len));

@@ -1,11 +1,11 @@
 //! Buckets and their objects: an index in memory, the content in one file per object.
 //!
-//! Nothing survives the service: the index is lost with it, and the files are of no use without.
-//! A file is deleted when the last reader of its object is done.
+//! A file is deleted when the last reader of its object is done. What survives the service is in
+//! [`super::kept`].
 
 mod objects;
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt a
 
 use super::checksum::{Checksum, Running};
 use super::error::S3Error;
+use super::kept::Kept;
 use super::presign::hex;
 use super::versions::{History, Versioning};
 
@@ -49,9 +50,43 @@ pub(super) struct Content {
     path: PathBuf,
     pub(super) size: u64,
     stored: Arc<AtomicU64>,
+    /// How many objects that outlive the service have this content: copies share it.
+    kept: AtomicUsize,
 }
 
 impl Content {
+    /// Content that an earlier service wrote.
+    pub(super) fn found(path: PathBuf, size: u64, stored: &Arc<AtomicU64>) -> Self {
+        stored.fetch_add(size, Ordering::Relaxed);
+        Self {
+            path,
+            size,
+            stored: Arc::clone(stored),
+            kept: AtomicUsize::new(0),
+        }
+    }
+
+    /// The name of the file.
+    pub(super) fn file_name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Notes that one more object that outlives the service has this content.
+    pub(super) fn keep(&self) {
+        self.kept.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that one of those objects is gone.
+    fn release(&self) {
+        self.kept.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Notes that all of those objects are gone.
+    fn forget(&self) {
+        self.kept.store(0, Ordering::Relaxed);
+    }
+
     pub(super) async fn open(&self) -> io::Result<File> {
         File::open(&self.path).await
     }
@@ -60,6 +95,9 @@ impl Content {
 impl Drop for Content {
     fn drop(&mut self) {
         self.stored.fetch_sub(self.size, Ordering::Relaxed);
+        if self.kept.load(Ordering::Relaxed) > 0 {
+            return;
+        }
         // What cannot be removed goes with the directory.
         let _ = fs::remove_file(&self.path);
     }
@@ -75,11 +113,11 @@ pub(super) struct Upload {
 }
 
 #[derive(Debug, Default)]
-struct Bucket {
-    created: u64,
-    versioning: Versioning,
+pub(super) struct Bucket {
+    pub(super) created: u64,
+    pub(super) versioning: Versioning,
     /// By key; none of them is empty.
-    objects: BTreeMap<String, History>,
+    pub(super) objects: BTreeMap<String, History>,
 }
 
 #[derive(Debug, Default)]
@@ -97,6 +135,8 @@ pub(super) struct Store {
     next_file: AtomicU64,
     stored: Arc<AtomicU64>,
     index: Mutex<Index>,
+    /// Written before the index, under its lock.
+    kept: Option<Kept>,
 }
 
 impl Store {
@@ -111,12 +151,43 @@ impl Store {
             next_file: AtomicU64::new(0),
             stored: Arc::default(),
             index: Mutex::default(),
+            kept: None,
+        })
+    }
+
+    /// Keeps objects in `directory` and what they are in `kept`, over the end of the service. Files
+    /// that belong to no object are what an upload left that was cut short: they go.
+    pub(super) fn keeping(directory: &Path, kept: Kept) -> io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        let stored = Arc::default();
+        let (buckets, next_file) = kept.load(directory, &stored)?;
+        let index = Index {
+            buckets,
+            ..Index::default()
+        };
+        Ok(Self {
+            directory: directory.to_owned(),
+            next_file: AtomicU64::new(next_file),
+            stored,
+            index: Mutex::new(index),
+            kept: Some(kept),
         })
     }
 
     /// Forgets every bucket.
-    pub(super) fn clear(&self) {
-        *self.index() = Index::default();
+    pub(super) fn clear(&self) -> Result<(), S3Error> {
+        let mut index = self.index();
+        if let Some(kept) = &self.kept {
+            kept.clear()?;
+        }
+        let histories = index
+            .buckets
+            .values()
+            .flat_map(|bucket| bucket.objects.values());
+        let objects = histories.flat_map(History::objects);
+        objects.for_each(|object| object.content.forget());
+        *index = Index::default();
+        Ok(())
     }
 
     pub(super) fn create_bucket(&self, name: &str, now: u64) -> Result<(), S3Error> {
@@ -129,6 +200,9 @@ impl Store {
         }
         if index.buckets.len() == MAX_BUCKETS {
             return Err(S3Error::TooManyBuckets);
+        }
+        if let Some(kept) = &self.kept {
+            kept.put_bucket(name, now, Versioning::Never)?;
         }
         index.buckets.insert(
             name.to_owned(),
@@ -145,6 +219,9 @@ impl Store {
         let bucket = index.buckets.get(name).ok_or(S3Error::NoSuchBucket)?;
         if !bucket.objects.is_empty() {
             return Err(S3Error::BucketNotEmpty);
+        }
+        if let Some(kept) = &self.kept {
+            kept.delete_bucket(name)?;
         }
         index.buckets.remove(name);
         let Index { uploads, begun, .. } = &mut *index;
@@ -231,12 +308,14 @@ impl Store {
             path,
             size: 0,
             stored: Arc::clone(&self.stored),
+            kept: AtomicUsize::new(0),
         };
         Ok(Writing {
             file,
             content,
             sha256: Sha256::new(),
             checksum,
+            synced: self.kept.is_some(),
         })
     }
 
@@ -275,6 +354,8 @@ pub(super) struct Writing {
     content: Content,
     sha256: Sha256,
     checksum: Option<Running>,
+    /// Whether the content must be on disk once it is written.
+    synced: bool,
 }
 
 /// Content that is in the store.
@@ -326,6 +407,9 @@ impl Writing {
 
     pub(super) async fn finish(mut self) -> Result<Written, S3Error> {
         self.file.flush().await?;
+        if self.synced {
+            self.file.sync_all().await?;
+        }
         let sha256 = hex(&self.sha256.finalize());
         let etag = format!("\"{}\"", sha256.get(..32).unwrap_or_default());
         let checksum = self.checksum.map(Running::finish);

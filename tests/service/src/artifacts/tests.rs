@@ -5,7 +5,7 @@ mod versions;
 use axum::body::{Body, Bytes};
 use axum::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, IF_RANGE,
-    LAST_MODIFIED, RANGE,
+    LAST_MODIFIED, RANGE, RETRY_AFTER,
 };
 use axum::http::request::Builder;
 use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use tempfile::TempDir;
 
 use super::*;
+use crate::faults::{Plan, Seconds};
 use crate::http::ShownCertificate;
 
 const NOW: Timestamp = Timestamp::from_secs(1_792_567_680);
@@ -79,6 +80,13 @@ impl Client {
 
     async fn get(&self, uri: &str, headers: &[(HeaderName, &str)]) -> Response<Body> {
         self.send(Method::GET, uri, headers, "").await
+    }
+
+    /// Plans what befalls the next downloads.
+    fn plan<const N: usize>(&self, faults: [DownloadFault; N]) {
+        let downloads = Plan::new(faults.into(), Vec::new(), 0).unwrap();
+        let faults = Faults::new(downloads, false, None).unwrap();
+        self.artifacts.set_faults(faults);
     }
 
     /// Downloads the image as a device does.
@@ -414,10 +422,7 @@ async fn a_download_ends_after_the_bytes_that_its_fault_allows() {
         close_after_bytes: Some(4),
         ..DownloadFault::default()
     };
-    client.artifacts.set_faults(Faults {
-        next_downloads: [cut].into(),
-        ..Faults::default()
-    });
+    client.plan([cut]);
     let answer = client.download(NOW).await;
     assert_eq!(
         answer.headers().get(CONTENT_LENGTH),
@@ -439,10 +444,7 @@ async fn a_slow_download_arrives_whole() {
         bytes_per_second: Some(200),
         ..DownloadFault::default()
     };
-    client.artifacts.set_faults(Faults {
-        all_downloads: slow,
-        ..Faults::default()
-    });
+    client.plan([slow]);
     let mut body = client.download(NOW).await.into_body();
     assert_eq!(
         body.frame()
@@ -462,16 +464,78 @@ async fn a_failing_download_has_the_status_of_its_fault() {
     let client = Client::new().await;
     let busy = DownloadFault {
         status: Some(503),
+        retry_after_seconds: Some(7),
         ..DownloadFault::default()
     };
-    client.artifacts.set_faults(Faults {
-        next_downloads: [busy].into(),
-        ..Faults::default()
-    });
+    client.plan([busy]);
+    let answer = client.download(NOW).await;
+    let retry_after = answer.headers().get(RETRY_AFTER);
+    assert_eq!(retry_after, Some(&HeaderValue::from_static("7")));
+    assert_eq!(refusal(answer).await, refused(503, "SlowDown"));
+}
+
+#[tokio::test]
+async fn a_truncated_download_ends_as_if_that_was_all() {
+    let client = Client::new().await;
+    let short = DownloadFault {
+        truncate_after_bytes: Some(4),
+        ..DownloadFault::default()
+    };
+    client.plan([short.clone(), short]);
+    let answer = client.download(NOW).await;
+    assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(
-        refusal(client.download(NOW).await).await,
-        refused(503, "SlowDown")
+        answer.headers().get(CONTENT_LENGTH),
+        Some(&HeaderValue::from_static("4"))
     );
+    assert_eq!(text(answer).await, "0123");
+
+    let part = |request: Builder| request.header(RANGE, "bytes=2-8");
+    let answer = client.download_with(NOW, part).await;
+    assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(
+        answer.headers().get(CONTENT_RANGE),
+        Some(&HeaderValue::from_static("bytes 2-8/10"))
+    );
+    assert_eq!(text(answer).await, "2345");
+}
+
+#[tokio::test]
+async fn the_corrupt_byte_is_the_same_one_in_every_part() {
+    let client = Client::new().await;
+    let corrupt = DownloadFault {
+        corrupt_byte_at: Some(3),
+        ..DownloadFault::default()
+    };
+    client.plan([corrupt.clone(), corrupt.clone(), corrupt]);
+    let whole = client.download(NOW).await.into_body().collect().await;
+    assert_eq!(whole.unwrap().to_bytes(), &b"012\xcc456789"[..]);
+    for (range, content) in [("bytes=2-4", &b"2\xcc4"[..]), ("bytes=4-", b"456789")] {
+        let part = |request: Builder| request.header(RANGE, range);
+        let part = client.download_with(NOW, part).await.into_body();
+        assert_eq!(part.collect().await.unwrap().to_bytes(), content);
+    }
+}
+
+#[tokio::test]
+async fn urls_live_no_longer_than_their_fault_allows() {
+    let client = Client::new().await;
+    let life = |seconds: f64| {
+        let seconds = Seconds::try_from(seconds).unwrap();
+        let faults = Faults::new(Plan::default(), false, Some(seconds)).unwrap();
+        client.artifacts.set_faults(faults);
+        let hour = Duration::from_secs(3600);
+        let url = client
+            .artifacts
+            .presign(Access::Read, "firmware", "image", hour, NOW);
+        let (_, query) = url.reveal().split_once('?').unwrap();
+        let expires = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("X-Amz-Expires="));
+        expires.unwrap().to_owned()
+    };
+    assert_eq!(life(5.0), "5");
+    assert_eq!(life(7200.0), "3600");
 }
 
 #[tokio::test]

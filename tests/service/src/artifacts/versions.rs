@@ -4,15 +4,16 @@
 //! when it is deleted. Any other bucket has one version of an object, called `null`, which a write replaces.
 //! Facts: Amazon S3 user guide, "How S3 Versioning works" and "Working with delete markers".
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::store::Object;
+use super::store::{Content, Object};
 
 /// The name of the one version that a bucket without versioning writes.
-const NULL: &str = "null";
+pub(super) const NULL: &str = "null";
 
 /// Whether a bucket keeps the versions of its objects.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) enum Versioning {
     /// It does.
     Enabled,
@@ -27,6 +28,8 @@ pub(super) enum Versioning {
 #[derive(Debug, Clone)]
 pub(super) struct Revision {
     pub(super) id: String,
+    /// Grows from each version of an object to the next.
+    pub(super) order: u64,
     pub(super) modified: u64,
     /// None in a delete marker.
     pub(super) object: Option<Object>,
@@ -77,6 +80,28 @@ impl Versioning {
     }
 }
 
+impl Revision {
+    /// The next version of an object in a bucket.
+    pub(super) fn new(
+        versioning: Versioning,
+        order: u64,
+        modified: u64,
+        object: Option<Object>,
+    ) -> Self {
+        Self {
+            id: versioning.next_id(),
+            order,
+            modified,
+            object,
+        }
+    }
+
+    /// Its content, if it has one.
+    pub(super) fn contents(&self) -> impl Iterator<Item = &Content> {
+        self.object.iter().map(|object| &*object.content)
+    }
+}
+
 impl History {
     pub(super) fn latest(&self) -> Option<&Revision> {
         self.0.last()
@@ -91,6 +116,13 @@ impl History {
         self.0.iter().rev()
     }
 
+    /// The objects of all versions but delete markers.
+    pub(super) fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.0
+            .iter()
+            .filter_map(|revision| revision.object.as_ref())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -99,47 +131,21 @@ impl History {
         self.0.is_empty()
     }
 
-    /// Adds a version, or replaces the one of the same name; returns its name.
-    pub(super) fn write(
-        &mut self,
-        versioning: Versioning,
-        modified: u64,
-        object: Option<Object>,
-    ) -> String {
-        let id = versioning.next_id();
-        self.remove(&id);
-        self.0.push(Revision {
-            id: id.clone(),
-            modified,
-            object,
-        });
-        id
+    /// What comes after all orders so far.
+    pub(super) fn next_order(&self) -> u64 {
+        self.latest().map_or(0, |latest| latest.order + 1)
     }
 
-    /// Deletes the object: for good, or behind a marker.
-    pub(super) fn delete(&mut self, versioning: Versioning, now: u64) -> Deleted {
-        match versioning {
-            Versioning::Never => {
-                self.remove(NULL);
-                Deleted::default()
-            }
-            Versioning::Enabled | Versioning::Suspended => Deleted {
-                version: Some(self.write(versioning, now, None)),
-                is_marker: true,
-            },
-        }
+    /// Adds a version. Returns the one of the same name, which it replaces.
+    pub(super) fn insert(&mut self, revision: Revision) -> Option<Revision> {
+        let replaced = self.remove(&revision.id);
+        let at = self.0.partition_point(|other| other.order < revision.order);
+        self.0.insert(at, revision);
+        replaced
     }
 
-    /// Deletes one version for good. One that does not exist is deleted already.
-    pub(super) fn delete_version(&mut self, id: &str) -> Deleted {
-        let removed = self.remove(id);
-        Deleted {
-            version: Some(id.to_owned()),
-            is_marker: removed.is_some_and(|removed| removed.object.is_none()),
-        }
-    }
-
-    fn remove(&mut self, id: &str) -> Option<Revision> {
+    /// Removes a version.
+    pub(super) fn remove(&mut self, id: &str) -> Option<Revision> {
         let at = self.0.iter().position(|revision| revision.id == id)?;
         Some(self.0.remove(at))
     }

@@ -3,12 +3,16 @@
 //! Each connection has one task, which ends with its client. A client that does not read stops being
 //! read from, and its keep-alive then ends it.
 
+use core::future::poll_fn;
 use core::net::SocketAddr;
+use core::pin::Pin;
+use core::task::{Poll, ready};
 use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -22,7 +26,7 @@ use super::{Request, now};
 use crate::pki;
 
 /// The most connections at one time; the next one waits in the system's backlog.
-const CONNECTION_LIMIT: usize = 1024;
+pub(crate) const CONNECTION_LIMIT: usize = 16 * 1024;
 
 /// The most requests that wait for the service, of all connections together.
 const REQUEST_LIMIT: usize = 64;
@@ -30,7 +34,7 @@ const REQUEST_LIMIT: usize = 64;
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
-const READ_SIZE: usize = 16 * 1024;
+const READ_SIZE: usize = 4 * 1024;
 
 /// A broker that listens; dropping it ends its connections.
 #[derive(Debug)]
@@ -41,10 +45,11 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    /// Listens on `listen`.
+    /// Listens on `listen`, for so many `connections` at one time.
     pub(super) async fn start(
         listen: SocketAddr,
         tls: Arc<rustls::ServerConfig>,
+        connections: usize,
     ) -> io::Result<(Self, mpsc::Receiver<Request>)> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
@@ -56,7 +61,8 @@ impl Embedded {
             requests,
             tls: tls.into(),
         };
-        tokio::spawn(accept(listener, service, ended));
+        let places = Arc::new(Semaphore::new(connections));
+        tokio::spawn(accept(listener, service, places, ended));
         let broker = Self {
             hub,
             address,
@@ -75,8 +81,12 @@ struct Service {
 }
 
 /// Accepts until the broker is dropped; the connections end with this task.
-async fn accept(listener: TcpListener, service: Service, mut ended: watch::Receiver<()>) {
-    let places = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+async fn accept(
+    listener: TcpListener,
+    service: Service,
+    places: Arc<Semaphore>,
+    mut ended: watch::Receiver<()>,
+) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -133,18 +143,17 @@ impl Service {
 
     async fn exchange(&self, stream: TlsStream<TcpStream>, peer: &mut Peer) -> io::Result<()> {
         let (mut reader, mut writer) = tokio::io::split(stream);
-        let mut buffer = vec![0; READ_SIZE];
         let mut is_flushed = true;
         while !peer.is_closing() {
             let wake = peer.wake();
             let deadline = peer.deadline();
             tokio::select! {
-                read = reader.read(&mut buffer), if peer.wants_input() => {
-                    let len = end_of_stream_as_zero(read)?;
-                    if len == 0 {
+                read = read(&mut reader), if peer.wants_input() => {
+                    let bytes = end_of_stream_as_empty(read)?;
+                    if bytes.is_empty() {
                         return Ok(());
                     }
-                    peer.receive(now(), buffer.get(..len).unwrap_or_default());
+                    peer.receive(now(), &bytes);
                 }
                 pushed = push(&mut writer, peer.output()), if !is_flushed || !peer.output().is_empty() => {
                     let len = pushed?;
@@ -171,6 +180,17 @@ impl Service {
     }
 }
 
+/// Reads what there is. Who waits here holds no buffer: most clients are silent most of the time.
+async fn read(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Bytes> {
+    poll_fn(|context| {
+        let mut space = [0; READ_SIZE];
+        let mut space = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut *reader).poll_read(context, &mut space))?;
+        Poll::Ready(Ok(Bytes::copy_from_slice(space.filled())))
+    })
+    .await
+}
+
 /// Writes some of the output, or flushes what was written before; then the length is zero.
 async fn push(writer: &mut (impl AsyncWrite + Unpin), output: &[u8]) -> io::Result<usize> {
     if output.is_empty() {
@@ -186,9 +206,9 @@ fn identity(stream: &TlsStream<TcpStream>) -> Option<String> {
 }
 
 /// Most MQTT clients close the socket without closing TLS first.
-fn end_of_stream_as_zero(read: io::Result<usize>) -> io::Result<usize> {
+fn end_of_stream_as_empty(read: io::Result<Bytes>) -> io::Result<Bytes> {
     match read {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Bytes::new()),
         read => read,
     }
 }

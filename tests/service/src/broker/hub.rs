@@ -15,11 +15,12 @@ use super::codec::Version;
 use super::message::{Delivery, Message, Qos};
 use super::policy;
 use super::session::{Session, Subscription};
+use super::sessions::Sessions;
 use super::topic::TopicFilter;
 use super::{ConnectionId, LiveConnection};
 
 /// The most sessions, of clients that are connected or away.
-const SESSION_LIMIT: usize = 4096;
+const SESSION_LIMIT: usize = 64 * 1024;
 
 /// The most unacknowledged QoS 1 messages towards one client.
 ///
@@ -40,7 +41,7 @@ impl SharedHub {
 /// Sessions by client, and the connections that hold them.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
-    sessions: BTreeMap<ClientKey, Session>,
+    sessions: Sessions,
     connections: BTreeMap<ConnectionId, Connection>,
     last_connection: u64,
 }
@@ -102,14 +103,14 @@ impl Hub {
     ///
     /// A connection that already holds the session is told to close.
     pub(super) fn admit(&mut self, now: Instant, admission: Admission) -> Option<Admitted> {
-        self.sessions.retain(|_, session| !session.is_over(now));
+        self.sessions.forget_over(now);
         let Admission {
             client,
             version,
             wants_clean,
             lifetime,
         } = admission;
-        if self.sessions.len() >= SESSION_LIMIT && !self.sessions.contains_key(&client) {
+        if self.sessions.len() >= SESSION_LIMIT && self.sessions.get(&client).is_none() {
             return None;
         }
 
@@ -155,16 +156,9 @@ impl Hub {
         let Some(Connection { client, .. }) = self.connections.remove(connection) else {
             return;
         };
-        let Some(session) = self.sessions.get_mut(&client) else {
-            return;
-        };
-        if session.connection() != Some(connection) {
-            return;
-        }
-        if session.lifetime.is_zero() {
-            self.sessions.remove(&client);
-        } else {
-            session.leave(now);
+        let session = self.sessions.get(&client);
+        if session.and_then(Session::connection) == Some(connection) {
+            self.sessions.leave(&client, now);
         }
     }
 
@@ -183,6 +177,18 @@ impl Hub {
         }
     }
 
+    /// Tells the connections of a thing to close, and says how many.
+    pub(super) fn close_thing(&mut self, thing: &str, why: Close) -> usize {
+        let connections = self.connections.values_mut();
+        let of_thing =
+            connections.filter(|open| open.client.thing == thing && open.closing.is_none());
+        let close = |open: &mut Connection| {
+            open.closing = Some(why);
+            open.wake.notify_one();
+        };
+        of_thing.map(close).count()
+    }
+
     /// Tells every connection to close.
     pub(super) fn close_all(&mut self, why: Close) {
         for connection in self.connections.values_mut() {
@@ -193,9 +199,7 @@ impl Hub {
 
     /// Forgets the messages that wait for any client; sessions and subscriptions stay.
     pub(super) fn forget_messages(&mut self) {
-        self.sessions
-            .values_mut()
-            .for_each(Session::forget_messages);
+        self.sessions.iter_mut().for_each(Session::forget_messages);
     }
 
     /// Why the connection has to close, if it has to.
@@ -237,16 +241,13 @@ impl Hub {
         let Ok(filter) = TopicFilter::parse(filter) else {
             return Grant::FilterInvalid;
         };
-        let Some(thing) = self.connections.get(connection).map(|c| &c.client.thing) else {
+        let Some(client) = self.client_of(connection).cloned() else {
             return Grant::NotAuthorized;
         };
-        if !policy::may_subscribe(thing, &filter) {
+        if !policy::may_subscribe(&client.thing, &filter) {
             return Grant::NotAuthorized;
         }
-        let Some(session) = self.session_of(connection) else {
-            return Grant::NotAuthorized;
-        };
-        if session.subscribe(filter, subscription) {
+        if self.sessions.subscribe(&client, filter, subscription) {
             Grant::Granted(subscription.qos)
         } else {
             Grant::QuotaExceeded
@@ -258,8 +259,8 @@ impl Hub {
         let Ok(filter) = TopicFilter::parse(filter) else {
             return false;
         };
-        self.session_of(connection)
-            .is_some_and(|session| session.unsubscribe(&filter))
+        let client = self.client_of(connection).cloned();
+        client.is_some_and(|client| self.sessions.unsubscribe(&client, &filter))
     }
 
     /// Delivers a message to every session that wants it.
@@ -270,20 +271,21 @@ impl Hub {
         message: &Arc<Message>,
         qos: Qos,
     ) {
-        for (client, session) in &mut self.sessions {
-            if session.is_over(now) {
-                continue;
-            }
-            let Some(wanted) = session.wants(&message.topic, from) else {
-                continue;
-            };
-            let delivery = Delivery {
-                message: Arc::clone(message),
-                qos: wanted.min(qos),
-                for_connection: false,
-            };
-            offer(session, client, delivery, &self.connections);
-        }
+        let connections = &self.connections;
+        self.sessions
+            .for_each_listener(&message.topic, |client, session| {
+                if session.is_over(now) {
+                    return;
+                }
+                if let Some(wanted) = session.wants(&message.topic, from) {
+                    let delivery = Delivery {
+                        message: Arc::clone(message),
+                        qos: wanted.min(qos),
+                        for_connection: false,
+                    };
+                    offer(session, client, delivery, connections);
+                }
+            });
     }
 
     /// Delivers a message to one connection, at QoS 0 if it has not subscribed.
@@ -292,10 +294,10 @@ impl Hub {
     /// connection ends is lost:
     /// <https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html>
     pub(super) fn reply(&mut self, connection: &ConnectionId, message: &Arc<Message>) {
-        let Some(client) = self.connections.get(connection).map(|c| c.client.clone()) else {
+        let Some(client) = self.connections.get(connection).map(|c| &c.client) else {
             return;
         };
-        let Some(session) = self.sessions.get_mut(&client) else {
+        let Some(session) = self.sessions.get_mut(client) else {
             return;
         };
         if session.connection() != Some(connection) {
@@ -308,7 +310,7 @@ impl Hub {
                 .unwrap_or(Qos::AtMostOnce),
             for_connection: true,
         };
-        offer(session, &client, delivery, &self.connections);
+        offer(session, client, delivery, &self.connections);
     }
 
     /// The next message to send to a connection. `has_packet_id` says whether it could be QoS 1.
@@ -335,6 +337,13 @@ impl Hub {
         if let Some(session) = self.session_of(connection) {
             session.acknowledge(packet_id);
         }
+    }
+
+    /// The client, as long as no other connection has taken its session.
+    fn client_of(&self, connection: &ConnectionId) -> Option<&ClientKey> {
+        let client = &self.connections.get(connection)?.client;
+        let holder = self.sessions.get(client)?.connection();
+        (holder == Some(connection)).then_some(client)
     }
 
     /// The session, as long as no other connection has taken it.

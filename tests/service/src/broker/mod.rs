@@ -9,12 +9,15 @@
 
 mod codec;
 mod embedded;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hub;
 mod message;
 mod outside;
 mod peer;
 mod policy;
 mod session;
+mod sessions;
 #[cfg(test)]
 mod testing;
 mod topic;
@@ -28,6 +31,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use codec::PAYLOAD_LIMIT;
+pub(crate) use embedded::CONNECTION_LIMIT;
 use embedded::Embedded;
 use hub::Close;
 use message::{Message, Qos};
@@ -82,7 +86,7 @@ impl Broker {
         listen: SocketAddr,
         tls: Arc<rustls::ServerConfig>,
     ) -> io::Result<(Self, mpsc::Receiver<Request>)> {
-        let (embedded, requests) = Embedded::start(listen, tls).await?;
+        let (embedded, requests) = Embedded::start(listen, tls, CONNECTION_LIMIT).await?;
         Ok((Self(Kind::Embedded(Arc::new(embedded))), requests))
     }
 
@@ -170,13 +174,13 @@ impl Broker {
         }
     }
 
-    /// Forgets the messages that wait for clients of the embedded broker; their sessions stay.
+    /// Forgets the messages that wait for clients of the embedded broker, or for an outside one; sessions stay.
     ///
-    /// What an outside broker keeps is its own.
+    /// What an outside broker has taken is its own.
     pub fn forget_messages(&self) {
         match &self.0 {
             Kind::Embedded(embedded) => embedded.hub.lock().forget_messages(),
-            Kind::Outside(_) => {}
+            Kind::Outside(outside) => outside.forget_messages(),
         }
     }
 
@@ -187,6 +191,26 @@ impl Broker {
                 embedded.hub.lock().close(connection, Close::Administrative);
             }
             Kind::Outside(_) => {}
+        }
+    }
+
+    /// Ends the connections of a thing to the embedded broker, and says how many.
+    pub fn disconnect_thing(&self, thing: &str) -> usize {
+        match &self.0 {
+            Kind::Embedded(embedded) => {
+                let mut hub = embedded.hub.lock();
+                hub.close_thing(thing, Close::Administrative)
+            }
+            Kind::Outside(_) => 0,
+        }
+    }
+
+    /// Whether the connections of devices are the broker's own, so that it can end them.
+    #[must_use]
+    pub fn has_connections(&self) -> bool {
+        match &self.0 {
+            Kind::Embedded(_) => true,
+            Kind::Outside(_) => false,
         }
     }
 

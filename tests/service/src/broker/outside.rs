@@ -74,6 +74,9 @@ impl Outside {
             )))
             .set_keep_alive(KEEP_ALIVE_SECS)
             .set_max_packet_size(PACKET_LIMIT, PACKET_LIMIT);
+        if let Some((user, password)) = broker.login()? {
+            options.set_credentials(user, password);
+        }
 
         let outbox = Arc::new(Outbox::default());
         let restart = Arc::new(Notify::new());
@@ -103,6 +106,11 @@ impl Outside {
     /// Queues a message.
     pub(super) fn publish(&self, topic: &str, payload: Bytes) {
         self.outbox.offer(topic, payload);
+    }
+
+    /// Forgets what the broker has not confirmed.
+    pub(super) fn forget_messages(&self) {
+        self.outbox.clear();
     }
 
     /// Whether the broker has confirmed the subscriptions of the present link.
@@ -229,14 +237,14 @@ async fn send_all(outbox: Arc<Outbox>, mut ready: watch::Receiver<Option<Link>>)
             return;
         };
         let window = outbox.first(WINDOW);
-        if window.is_empty() {
+        if window.messages.is_empty() {
             outbox.filled.notified().await;
             continue;
         }
         let Some(link) = link else { continue };
-        let len = window.len();
-        let confirmed = link.send(window, ready.clone()).await;
-        outbox.confirm(confirmed);
+        let len = window.messages.len();
+        let confirmed = link.send(window.messages, ready.clone()).await;
+        outbox.confirm(window.id, confirmed);
         if confirmed < len {
             // The link is gone, and the next one will say so; this one must not be tried again.
             if ready.changed().await.is_err() {

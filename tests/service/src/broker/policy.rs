@@ -9,6 +9,7 @@
 use super::topic::TopicFilter;
 
 const EVENTS: &str = "$aws/events/";
+const THINGS: &str = "$aws/things/";
 
 /// What becomes of a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +43,21 @@ pub(super) fn may_subscribe(thing: &str, filter: &TopicFilter) -> bool {
     !filter.starts_with('$') || filter.starts_with(EVENTS) || below_thing(thing, filter).is_some()
 }
 
+/// The only thing that may subscribe to a filter which matches `topic`; `None` if any may.
+pub(super) fn thing_of(topic: &str) -> Option<&str> {
+    let (thing, _) = topic.strip_prefix(THINGS)?.split_once('/')?;
+    Some(thing)
+}
+
+/// Whether `filter` matches topics below `$aws/things/THING/` only.
+pub(super) fn is_below_thing(thing: &str, filter: &TopicFilter) -> bool {
+    below_thing(thing, filter.as_str()).is_some()
+}
+
 /// The part of a topic or filter that follows `$aws/things/THING/`.
 fn below_thing<'a>(thing: &str, topic: &'a str) -> Option<&'a str> {
     topic
-        .strip_prefix("$aws/things/")?
+        .strip_prefix(THINGS)?
         .strip_prefix(thing)?
         .strip_prefix('/')
         .filter(|rest| !rest.is_empty())

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::ConnectionId;
 use super::codec::Version;
 use super::message::{Delivery, Qos};
+use super::policy;
 use super::topic::TopicFilter;
 
 /// The most subscriptions of one client.
@@ -81,9 +82,14 @@ impl Session {
 
     /// Whether nobody will ask for the session again.
     pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.end().is_some_and(|end| end <= now)
+    }
+
+    /// When nobody will ask for the session again; a connected client's has no end.
+    pub(super) fn end(&self) -> Option<Instant> {
         match self.presence {
-            Presence::Connected(_) => false,
-            Presence::Away { expires_at } => expires_at <= now,
+            Presence::Connected(_) => None,
+            Presence::Away { expires_at } => Some(expires_at),
         }
     }
 
@@ -118,6 +124,12 @@ impl Session {
     /// Ends a subscription; `false` if there was none.
     pub(super) fn unsubscribe(&mut self, filter: &TopicFilter) -> bool {
         self.subscriptions.remove(filter).is_some()
+    }
+
+    /// Whether a subscription reaches beyond the reserved topics of `thing`.
+    pub(super) fn has_wide_subscriptions(&self, thing: &str) -> bool {
+        let mut filters = self.subscriptions.keys();
+        filters.any(|filter| !policy::is_below_thing(thing, filter))
     }
 
     /// The QoS at which the client wants messages on `topic`, if it does.

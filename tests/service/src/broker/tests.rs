@@ -51,6 +51,27 @@ async fn a_certificate_of_another_authority_is_refused() {
 }
 
 #[tokio::test]
+async fn one_client_too_many_waits_until_another_has_gone() {
+    let service = Service::start_for(1).await;
+    let mut first = service
+        .raw("pump", Version::V3, Hello::named("first"))
+        .await;
+
+    let second = service.raw("valve", Version::V3, Hello::named("second"));
+    let mut second = core::pin::pin!(second);
+    // While the first one is answered, the second one is not even shaken hands with.
+    let subscribe = first.client.subscribe(&[NOTIFY], WireQos::AtLeastOnce);
+    first.write(&subscribe).await;
+    tokio::select! {
+        biased;
+        _ = second.as_mut() => panic!("the second client was let in"),
+        answer = first.read() => assert_eq!(answer.len(), 1),
+    }
+    drop(first);
+    second.await;
+}
+
+#[tokio::test]
 async fn tls_12_and_13_are_spoken_with_and_without_the_alpn_of_aws() {
     let service = Service::start().await;
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
@@ -291,14 +312,17 @@ struct Service {
 
 impl Service {
     async fn start() -> Self {
+        Self::start_for(CONNECTION_LIMIT).await
+    }
+
+    async fn start_for(connections: usize) -> Self {
         let pki = Pki::create().unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (broker, requests) = Broker::embedded(listen, pki.mqtt_server_config().unwrap())
-            .await
-            .unwrap();
+        let tls = pki.mqtt_server_config().unwrap();
+        let (broker, requests) = Embedded::start(listen, tls, connections).await.unwrap();
         Self {
             pki,
-            broker,
+            broker: Broker(Kind::Embedded(Arc::new(broker))),
             requests,
         }
     }

@@ -6,24 +6,39 @@
 //! see [`faults`].
 
 pub mod faults;
+mod held;
 mod message;
+mod post;
 mod topic;
+
+use core::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::broker::{Broker, ConnectionId, Request};
 use crate::model::document::Presign;
 use crate::model::error::DeviceError;
+use crate::model::names::NamespaceId;
 use crate::model::operation::{Describe, Pending, Selector, StartNext, Update};
 use crate::model::time::Timestamp;
 use crate::model::{Effect, Model};
-use crate::shared::Shared;
+use crate::shared::{NotKept, Shared};
 
 use faults::{NotificationFault, Operation, RequestFault};
+use held::Message;
 use message::{Answer, Body};
 use topic::{Asked, TopicError, Verb};
 
+pub use held::Hold;
+pub(crate) use post::Post;
+
+/// How many devices are told again at once, and what is waited before the next.
+const TOLD_AT_ONCE: usize = 500;
+const TELLING_PAUSE: Duration = Duration::from_secs(1);
+/// Developer guide, jobs-mqtt-api: error codes.
+const INTERNAL_ERROR: &str = "InternalError";
 const INVALID_TOPIC: &str = "InvalidTopic";
 
 /// The way to the devices.
@@ -33,6 +48,12 @@ pub trait Outlet: Send + Sync {
 
     /// Answers one connection, subscribed or not.
     fn reply(&self, to: Option<&ConnectionId>, topic: &str, payload: Bytes);
+
+    /// Ends one connection.
+    fn disconnect(&self, connection: &ConnectionId);
+
+    /// Ends the connections of a thing.
+    fn disconnect_thing(&self, thing: &str);
 }
 
 impl Outlet for Broker {
@@ -43,6 +64,14 @@ impl Outlet for Broker {
     fn reply(&self, to: Option<&ConnectionId>, topic: &str, payload: Bytes) {
         Self::reply(self, to, topic, payload);
     }
+
+    fn disconnect(&self, connection: &ConnectionId) {
+        Self::disconnect(self, connection);
+    }
+
+    fn disconnect_thing(&self, thing: &str) {
+        Self::disconnect_thing(self, thing);
+    }
 }
 
 /// Answers the devices' requests until the broker is gone.
@@ -52,10 +81,25 @@ pub async fn serve(shared: Shared, mut requests: mpsc::Receiver<Request>) {
     }
 }
 
+/// Tells every device of an outside broker once more what is open for it, as it stayed connected
+/// while the service was away, and what was said last may be lost. A hint that comes twice is harmless.
+pub async fn tell_again(shared: Shared, broker: Broker) {
+    broker.ready().await;
+    let mut last = None;
+    loop {
+        last = shared.with(|model, now| model.tell_again(last.as_ref(), TOLD_AT_ONCE, now));
+        if last.is_none() {
+            return;
+        }
+        // Room for them in what waits for the broker.
+        let _ = timeout(TELLING_PAUSE, core::future::pending::<()>()).await;
+    }
+}
+
 /// Answers one request.
 pub fn answer(shared: &Shared, request: &Request) {
     let mut reply = Reply {
-        outlet: shared.outlet(),
+        post: shared.post(),
         request,
         fault: RequestFault::default(),
     };
@@ -64,55 +108,87 @@ pub fn answer(shared: &Shared, request: &Request) {
         Err(TopicError::NotJobs | TopicError::Ours) => return,
         Err(TopicError::Unknown) => return reply.to_invalid_topic(shared.clock().now()),
     };
-    let fault = shared.faults().next_request(asked.verb.operation());
-    if fault.ignore {
-        return;
+    reply.fault = asked.fault(shared);
+    if reply.fault.ignore {
+        return reply.close();
     }
-    reply.fault = fault;
     let body = match Body::read(&request.payload) {
         Ok(body) => body,
         Err(error) => {
             let (code, message) = error.told();
             let now = shared.clock().now();
-            return reply.rejected(message::unreadable(code, message, None, now));
+            return reply.rejected(message::unreadable(code, message, None, now), now);
         }
     };
-    if let Some(code) = fault.code {
+    if let Some(code) = reply.fault.code {
         let (code, message) = code.told();
         let (token, now) = (body.token.as_ref(), shared.clock().now());
-        return reply.rejected(message::unreadable(code, message, token, now));
+        return reply.rejected(message::unreadable(code, message, token, now), now);
     }
     shared.answering(
         |model, now| {
-            let hidden = shared.faults().hides_next(&fault, now);
-            if hidden && asked.verb.asks_what_is_next() {
+            let is_hidden = || shared.faults().is_next_hidden(&asked.thing, now);
+            if asked.verb.asks_what_is_next() && is_hidden() {
                 return nothing(model, &asked);
             }
             ask(model, &asked, &body, shared.presign(), now)
         },
         |result, now| match result {
-            Ok(answer) => reply.accepted(message::accepted(answer, body.token.as_ref(), now)),
-            Err(error) => reply.rejected(message::rejected(&error, body.token.as_ref(), now)),
+            Ok(Ok(answer)) => {
+                reply.accepted(message::accepted(answer, body.token.as_ref(), now), now);
+            }
+            Ok(Err(error)) => {
+                reply.rejected(message::rejected(&error, body.token.as_ref(), now), now);
+            }
+            Err(NotKept) => {
+                let message = NotKept.to_string();
+                let token = body.token.as_ref();
+                reply.rejected(
+                    message::unreadable(INTERNAL_ERROR, &message, token, now),
+                    now,
+                );
+            }
         },
     );
 }
 
 /// Tells a device of a change.
 pub(crate) fn tell(
-    outlet: &dyn Outlet,
+    post: &Post,
     presign: &dyn Presign,
     effect: &Effect,
-    fault: NotificationFault,
+    fault: &NotificationFault,
     now: Timestamp,
 ) {
+    if fault.close_connection {
+        match effect {
+            Effect::Event(_) => {}
+            Effect::Notify { thing, .. } | Effect::NotifyNext { thing, .. } => {
+                post.outlet().disconnect_thing(thing.as_str());
+            }
+        }
+    }
+    let publish = |topic, payload| {
+        let message = Message {
+            to: None,
+            topic,
+            payload,
+        };
+        post.send(message, fault.hold(), now);
+    };
     for _ in 0..fault.copies() {
-        tell_once(outlet, presign, effect, now);
+        tell_once(&publish, presign, effect, now);
     }
 }
 
-fn tell_once(outlet: &dyn Outlet, presign: &dyn Presign, effect: &Effect, now: Timestamp) {
+fn tell_once(
+    publish: &dyn Fn(String, Bytes),
+    presign: &dyn Presign,
+    effect: &Effect,
+    now: Timestamp,
+) {
     match effect {
-        Effect::Event(event) => outlet.publish(&topic::event(event), message::event(event)),
+        Effect::Event(event) => publish(topic::event(event), message::event(event)),
         Effect::Notify {
             thing,
             namespace,
@@ -122,9 +198,9 @@ fn tell_once(outlet: &dyn Outlet, presign: &dyn Presign, effect: &Effect, now: T
             let payload = message::notify(pending, now);
             if let Some(namespace) = namespace {
                 let literal = topic::notify_of_job(thing, job, namespace);
-                outlet.publish(&literal, payload.clone());
+                publish(literal, payload.clone());
             }
-            outlet.publish(&topic::notify(thing, namespace.as_ref()), payload);
+            publish(topic::notify(thing, namespace.as_ref()), payload);
         }
         Effect::NotifyNext {
             thing,
@@ -132,7 +208,7 @@ fn tell_once(outlet: &dyn Outlet, presign: &dyn Presign, effect: &Effect, now: T
             next,
         } => {
             let payload = message::notify_next(next.as_deref(), presign, now);
-            outlet.publish(&topic::notify_next(thing, namespace.as_ref()), payload);
+            publish(topic::notify_next(thing, namespace.as_ref()), payload);
         }
     }
 }
@@ -180,6 +256,17 @@ fn nothing(model: &Model, asked: &Asked) -> Result<Answer, DeviceError> {
     })
 }
 
+impl Asked {
+    /// Takes the fault that befalls the request.
+    fn fault(&self, shared: &Shared) -> RequestFault {
+        let namespace = self.namespace.as_ref().map(NamespaceId::as_str);
+        let now = shared.clock().now();
+        let operation = self.verb.operation();
+        let mut faults = shared.faults();
+        faults.next_request(operation, &self.thing, namespace, now)
+    }
+}
+
 impl Verb {
     fn operation(&self) -> Operation {
         match self {
@@ -200,32 +287,46 @@ impl Verb {
 
 /// The way back to who asked.
 struct Reply<'a> {
-    outlet: &'a dyn Outlet,
+    post: &'a Post,
     request: &'a Request,
     fault: RequestFault,
 }
 
 impl Reply<'_> {
-    fn accepted(&self, payload: Bytes) {
-        self.send("accepted", payload);
+    fn accepted(&self, payload: Bytes, now: Timestamp) {
+        self.send("accepted", payload, now);
     }
 
-    fn rejected(&self, payload: Bytes) {
-        self.send("rejected", payload);
+    fn rejected(&self, payload: Bytes, now: Timestamp) {
+        self.send("rejected", payload, now);
     }
 
     fn to_invalid_topic(&self, now: Timestamp) {
         let body = Body::read(&self.request.payload).ok();
         let token = body.as_ref().and_then(|body| body.token.as_ref());
         let message = "The topic does not map to an operation of AWS IoT Jobs";
-        self.rejected(message::unreadable(INVALID_TOPIC, message, token, now));
+        self.rejected(message::unreadable(INVALID_TOPIC, message, token, now), now);
     }
 
-    fn send(&self, verdict: &str, payload: Bytes) {
-        let topic = format!("{}/{verdict}", self.request.topic);
-        let to = self.request.connection.as_ref();
+    fn send(&self, verdict: &str, payload: Bytes, now: Timestamp) {
+        if self.fault.close_connection {
+            return self.close();
+        }
+        let message = Message {
+            to: self.request.connection.clone(),
+            topic: format!("{}/{verdict}", self.request.topic),
+            payload,
+        };
         for _ in 0..self.fault.copies() {
-            self.outlet.reply(to, &topic, payload.clone());
+            self.post.send(message.clone(), self.fault.hold(), now);
+        }
+    }
+
+    /// Ends the connection that asked, if the fault says so.
+    fn close(&self) {
+        let connection = self.request.connection.as_ref();
+        if let Some(connection) = connection.filter(|_| self.fault.close_connection) {
+            self.post.outlet().disconnect(connection);
         }
     }
 }

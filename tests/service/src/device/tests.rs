@@ -1,5 +1,8 @@
 //! The device plane, driven by the conversations in `tests/fixtures/service`.
 
+mod faults;
+mod kept;
+
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
@@ -7,11 +10,13 @@ use std::sync::{Arc, Mutex};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::faults::{DeviceFaultError, DeviceFaults, FaultCode};
+use super::faults::DeviceFaults;
 use super::*;
 use crate::clock::Clock;
+use crate::faults::{Fault, FaultError, Plan, Standing};
 use crate::model::Knobs;
 use crate::model::document::Access;
 use crate::model::names::Scope;
@@ -31,7 +36,7 @@ struct Sent {
     payload: Value,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Recorder(Mutex<Vec<Sent>>);
 
 impl Recorder {
@@ -51,6 +56,15 @@ impl Outlet for Recorder {
 
     fn reply(&self, to: Option<&ConnectionId>, topic: &str, payload: Bytes) {
         self.record(to, topic, &payload);
+    }
+
+    fn disconnect(&self, connection: &ConnectionId) {
+        self.record(Some(connection), "closed", &Bytes::from_static(b"{}"));
+    }
+
+    fn disconnect_thing(&self, thing: &str) {
+        let topic = format!("{thing} closed");
+        self.record(None, &topic, &Bytes::from_static(b"{}"));
     }
 }
 
@@ -128,18 +142,16 @@ impl Bench {
 
     /// Plans faults of requests.
     fn plan(&self, faults: Value) {
-        self.shared.set_faults(DeviceFaults {
-            next_requests: serde_json::from_value(faults).unwrap(),
-            ..DeviceFaults::default()
-        });
+        let requests = planned(faults, json!([]), 0).unwrap();
+        let faults = DeviceFaults::new(requests, Plan::default());
+        self.shared.set_faults(faults);
     }
 
     /// Plans faults of notifications.
     fn plan_notifications(&self, faults: Value) {
-        self.shared.set_faults(DeviceFaults {
-            next_notifications: serde_json::from_value(faults).unwrap(),
-            ..DeviceFaults::default()
-        });
+        let notifications = planned(faults, json!([]), 0).unwrap();
+        let faults = DeviceFaults::new(Plan::default(), notifications);
+        self.shared.set_faults(faults);
     }
 
     fn topics(&self) -> Vec<String> {
@@ -157,6 +169,16 @@ impl Bench {
         let mut sent = self.drain();
         sent.remove(0).payload
     }
+}
+
+fn planned<F: Fault + DeserializeOwned>(
+    next: Value,
+    all: Value,
+    seed: u64,
+) -> Result<Plan<F>, FaultError> {
+    let next = serde_json::from_value(next).unwrap();
+    let Standing(all) = serde_json::from_value(all).unwrap();
+    Plan::new(next, all, seed)
 }
 
 fn scope() -> Scope {
@@ -556,144 +578,4 @@ proptest! {
             prop_assert!(sent.iter().all(|sent| sent.to.is_none()));
         }
     }
-}
-
-#[test]
-fn the_answer_to_a_request_is_lost_and_what_it_asked_for_is_done() {
-    let bench = Bench::at(NOON);
-    bench.create(&json!({"jobId": "J"}));
-    bench.plan(json!([{"drop": true}]));
-    bench.drain();
-    bench.update("J", "SUCCEEDED");
-    assert_eq!(bench.topics(), ["notify", "notify-next"]);
-    bench.update("J", "SUCCEEDED");
-    assert_eq!(bench.topics(), ["J/update/rejected"]);
-}
-
-#[test]
-fn an_ignored_request_changes_nothing() {
-    let bench = Bench::at(NOON);
-    bench.create(&json!({"jobId": "J"}));
-    bench.plan(json!([{"ignore": true}]));
-    bench.drain();
-    bench.update("J", "SUCCEEDED");
-    assert_eq!(bench.topics(), Vec::<String>::new());
-    bench.update("J", "SUCCEEDED");
-    assert_eq!(
-        bench.topics(),
-        ["J/update/accepted", "notify", "notify-next"]
-    );
-}
-
-#[test]
-fn a_request_is_answered_twice_and_done_once() {
-    let bench = Bench::at(NOON);
-    bench.create(&json!({"jobId": "J"}));
-    bench.plan(json!([{"duplicate": true}]));
-    bench.drain();
-    bench.publish("start-next", "{}");
-    let sent = bench.drain();
-    assert_eq!(sent.len(), 2);
-    assert_eq!(sent[0], sent[1]);
-    assert_eq!(sent[0].payload["execution"]["versionNumber"], 2);
-}
-
-#[test]
-fn a_throttled_request_is_refused_with_its_token_and_not_done() {
-    let bench = Bench::at(NOON);
-    bench.create(&json!({"jobId": "J"}));
-    bench.plan(json!([{"code": "RequestThrottled"}, {"code": "InternalError"}]));
-    for code in ["RequestThrottled", "InternalError"] {
-        let answer = bench.ask("start-next", &json!({"clientToken": "c"}));
-        assert_eq!(answer["code"], code);
-        assert_eq!(answer["clientToken"], "c");
-        assert_eq!(answer["timestamp"], NOON);
-    }
-    let described = bench.ask("J/get", &json!({}));
-    assert_eq!(described["execution"]["status"], "QUEUED");
-}
-
-#[test]
-fn what_is_next_is_hidden_for_a_while_and_the_job_is_not() {
-    let bench = Bench::at(NOON);
-    bench.create(&json!({"jobId": "J"}));
-    bench.plan(json!([{"hideNext": 5}]));
-    let is_seen = |answer: Value| answer["execution"].is_object();
-    for topic in ["$next/get", "start-next"] {
-        assert!(!is_seen(bench.ask(topic, &json!({}))), "{topic}");
-    }
-    assert_eq!(bench.ask("get", &json!({}))["queuedJobs"], json!([]));
-    assert!(is_seen(bench.ask("J/get", &json!({}))));
-    bench.wait_until(NOON + 5);
-    assert!(is_seen(bench.ask("$next/get", &json!({}))));
-}
-
-#[test]
-fn a_request_takes_the_first_fault_that_is_for_its_operation() {
-    let bench = Bench::at(NOON);
-    bench.create(&json!({"jobId": "J"}));
-    bench.plan(json!([
-        {"operation": "update", "code": "InternalError"},
-        {"operation": "start-next", "ignore": true},
-        {"code": "RequestThrottled"},
-    ]));
-    assert_eq!(
-        bench.ask("J/get", &json!({}))["code"],
-        json!("RequestThrottled")
-    );
-    assert!(bench.ask("get", &json!({}))["code"].is_null());
-    let body = json!({"status": "IN_PROGRESS"});
-    assert_eq!(bench.ask("J/update", &body)["code"], "InternalError");
-    bench.drain();
-    bench.publish("start-next", "{}");
-    assert_eq!(bench.topics(), Vec::<String>::new());
-}
-
-#[test]
-fn later_requests_share_one_fault() {
-    let bench = Bench::at(NOON);
-    let mut faults = DeviceFaults::default();
-    faults.all_requests.code = Some(FaultCode::RequestThrottled);
-    bench.shared.set_faults(faults);
-    for _ in 0..3 {
-        assert_eq!(bench.ask("get", &json!({}))["code"], "RequestThrottled");
-    }
-}
-
-#[test]
-fn notifications_are_lost_or_doubled_by_their_kind() {
-    let bench = Bench::at(NOON);
-    bench.plan_notifications(json!([
-        {"kind": "notify-next", "drop": true},
-        {"kind": "notify", "duplicate": true},
-    ]));
-    bench.create(&json!({"jobId": "J"}));
-    assert_eq!(bench.topics(), ["notify", "notify"]);
-    bench.update("J", "SUCCEEDED");
-    assert_eq!(
-        bench.topics(),
-        ["J/update/accepted", "notify", "notify-next"]
-    );
-}
-
-#[test]
-fn too_many_faults_or_too_long_ones_are_refused() {
-    let planned = |requests: Value| {
-        let next_requests = serde_json::from_value(requests).unwrap();
-        let faults = DeviceFaults {
-            next_requests,
-            ..DeviceFaults::default()
-        };
-        faults.checked().map(|_| ())
-    };
-    assert_eq!(planned(json!(vec![json!({}); 64])), Ok(()));
-    let member = "nextRequests";
-    assert_eq!(
-        planned(json!(vec![json!({}); 65])),
-        Err(DeviceFaultError::TooMany { member })
-    );
-    assert_eq!(
-        planned(json!([{"hideNext": 86_401}])),
-        Err(DeviceFaultError::HiddenTooLong)
-    );
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Model;
 use super::create::{COMMENT, MAX_TARGETS, NAMESPACE_ID, TARGET};
@@ -16,6 +16,7 @@ use super::job::Job;
 use super::names::{GroupName, JobId, Scope, ThingName};
 use super::retry::Retries;
 use super::status::{ExecutionStatus, JobStatus, TargetSelection};
+use super::table::Table;
 use super::time::Timestamp;
 use super::validate::Violations;
 use super::view::JobReference;
@@ -37,7 +38,7 @@ pub struct AssociateTargets {
 }
 
 /// What the targets of a job stand for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 pub(super) struct Reach {
     /// The targets that are things.
     pub(super) things: BTreeSet<ThingName>,
@@ -72,14 +73,10 @@ impl Model {
                 "Job {id} in status {status} cannot be associated with targets."
             )));
         }
-        let mut targets = job.terms.targets.clone();
-        let mut reach = job.reach.clone();
-        for target in request.targets.unwrap_or_default() {
-            if !targets.contains(&target) {
-                targets.push(target);
-            }
-        }
-        let added = targets.split_off(job.terms.targets.len());
+        let mut reach = Reach::clone(&job.reach);
+        let mut known: BTreeSet<_> = job.terms.targets.iter().cloned().collect();
+        let mut added = request.targets.unwrap_or_default();
+        added.retain(|target| known.insert(target.clone()));
         if job.terms.targets.len() + added.len() > MAX_TARGETS {
             let message = format!("A job cannot have more than {MAX_TARGETS} targets.");
             return Err(ControlError::LimitExceeded(message));
@@ -102,7 +99,8 @@ impl Model {
     /// Puts a thing into a group, and into the jobs that the group or one above it is a target of.
     pub(super) fn join(&mut self, group: &GroupName, thing: &ThingName, now: Timestamp) {
         let members = self.groups.get_mut(group).map(|group| &mut group.members);
-        if !members.is_some_and(|members| members.insert(thing.clone())) {
+        let joined = |members: &mut Table<_, _>| members.insert(thing.clone(), ()).is_none();
+        if !members.is_some_and(joined) {
             return;
         }
         let lineage = self.lineage(group);
@@ -132,7 +130,7 @@ impl Model {
         job.terms.selection == TargetSelection::Snapshot
             || job.reach.things.contains(thing)
             || groups
-                .filter(|(_, group)| group.members.contains(thing))
+                .filter(|(_, group)| group.members.contains_key(thing))
                 .any(|(name, _)| self.is_aimed_at(job, &self.lineage(name)))
     }
 
@@ -169,8 +167,7 @@ impl Model {
         };
         let latest = job.latest(thing).map(|(_, execution)| execution.status);
         let open = latest.is_some_and(ExecutionStatus::is_pending);
-        let waits = job.rollout.waiting.contains(thing) || job.deferred.contains_key(thing);
-        if !open && !waits {
+        if !open && !job.awaits(thing) {
             self.give(id, thing, Retries::default(), now);
         }
     }

@@ -15,7 +15,7 @@ use super::names::{JobId, MAX_JOB_ID, NamespaceId, PLAIN, Scope, Target};
 use super::request::{CreateJob, PresignedUrlConfig, Tag, TimeoutConfig};
 use super::source::{MAX_DOCUMENT, check_document, check_json, check_sources, read_document};
 use super::status::TargetSelection;
-use super::tags::{MAX_TAGS, RESERVED_TAG_PREFIX};
+use super::tags::{KEY, MAX_TAGS, RESERVED_TAG_PREFIX};
 use super::time::Timestamp;
 use super::validate::{PRINTABLE, Text, Violations};
 use super::view::JobReference;
@@ -136,7 +136,7 @@ impl Model {
         let order = self.next_order();
         let things = self.things_of(&reach);
         let mut job = Job::new(terms, namespace, reach, document, order, now);
-        job.rollout.waiting = things;
+        job.rollout.waiting = things.into_iter().map(|thing| (thing, ())).collect();
         let reference = job.reference(&id, scope);
         self.jobs.insert(id.clone(), job);
         self.begin(&id, now);
@@ -236,7 +236,7 @@ fn check_members(request: &CreateJob) -> Result<JobId, ControlError> {
     }
     violations.optional_text("namespaceId", request.namespace_id.as_ref(), NAMESPACE_ID);
     let template = request.job_template_arn.as_ref();
-    violations.optional_text("jobTemplateArn", template, TEMPLATE_ARN);
+    violations.optional_arn("jobTemplateArn", template, TEMPLATE_ARN);
     if let Some(parameters) = &request.document_parameters {
         let (keys, values) = (PARAMETER_KEY, PARAMETER_VALUE);
         violations.map("documentParameters", parameters, usize::MAX, keys, values);
@@ -303,7 +303,7 @@ pub(super) fn check_timeout(config: Option<&TimeoutConfig>) -> Result<(), Contro
 pub(super) fn check_tags(tags: &[Tag]) -> Result<(), ControlError> {
     let legal = |tag: &Tag| {
         let value = tag.value.as_ref().map(|value| value.chars().count());
-        (1..=128).contains(&tag.key.chars().count())
+        KEY.allows(&tag.key)
             && !tag.key.starts_with(RESERVED_TAG_PREFIX)
             && value.is_some_and(|length| length <= 256)
     };

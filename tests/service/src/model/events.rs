@@ -12,8 +12,9 @@ use super::error::ControlError;
 use super::execution::{Execution, ExecutionId};
 use super::job::Job;
 use super::names::JobId;
+use super::request::null_as_absent;
 use super::status::{ExecutionStatus, StatusDetails};
-use super::time::Timestamp;
+use super::time::{self, Timestamp};
 use super::view::JobProcessDetails;
 use super::{Effect, Model};
 
@@ -144,11 +145,13 @@ impl JobOperation {
 }
 
 /// Which types of events are published.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct EventTypes {
     job: bool,
     job_execution: bool,
+    #[serde(with = "time::kept::option")]
     created_at: Option<Timestamp>,
+    #[serde(with = "time::kept::option")]
     modified_at: Option<Timestamp>,
 }
 
@@ -159,6 +162,14 @@ impl EventTypes {
             job: enabled,
             job_execution: enabled,
             ..Self::default()
+        }
+    }
+
+    /// What was kept, unless nobody ever chose: then all types or none.
+    pub(super) fn or_all(self, enabled: bool) -> Self {
+        match self.created_at {
+            Some(_) => self,
+            None => Self::all(enabled),
         }
     }
 }
@@ -176,6 +187,7 @@ pub struct UpdateEventConfigurations {
 #[serde(rename_all = "PascalCase", default)]
 pub struct EventConfiguration {
     /// Whether they are.
+    #[serde(deserialize_with = "null_as_absent")]
     pub enabled: bool,
 }
 

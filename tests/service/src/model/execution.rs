@@ -11,10 +11,13 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::names::{JobId, ThingName};
 use super::retry::Retries;
 use super::status::{ExecutionState, ExecutionStatus, StatusDetails};
-use super::time::Timestamp;
+use super::table::Record;
+use super::time::{self, Timestamp};
 
 const FIRST_VERSION: u64 = 1;
 
@@ -37,22 +40,29 @@ pub(super) enum StepTimer {
     Stop,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct Execution {
     pub(super) version: u64,
     pub(super) status: ExecutionStatus,
     pub(super) status_details: Option<StatusDetails>,
+    #[serde(with = "time::kept")]
     pub(super) queued_at: Timestamp,
     /// Tells apart executions that were queued at the same time.
     pub(super) order: u64,
+    #[serde(with = "time::kept::option")]
     pub(super) started_at: Option<Timestamp>,
+    #[serde(with = "time::kept")]
     pub(super) last_updated_at: Timestamp,
     pub(super) force_canceled: bool,
     /// What was tried on the thing before.
     pub(super) retries: Retries,
+    #[serde(with = "time::kept::option")]
     in_progress_ends: Option<Timestamp>,
+    #[serde(with = "time::kept::option")]
     step_ends: Option<Timestamp>,
 }
+
+impl Record for Execution {}
 
 impl Execution {
     /// An execution that waits for its device.

@@ -107,7 +107,7 @@ impl Model {
             };
             (descending(execution.order), summary)
         });
-        let list = format!("things/{thing}");
+        let list = format!("executions-on/{thing}");
         let token = request.next_token.as_ref();
         let (execution_summaries, next_token) = page(&list, entries, request.max_results, token)?;
         Ok(JobExecutionsForThing {
@@ -157,13 +157,18 @@ impl Model {
         let mut violations = Violations::default();
         let namespace = request.namespace_id.as_ref();
         violations.optional_text("namespaceId", namespace, NAMESPACE_ID);
+        let (job, thing) = (&request.job_id, &request.thing_name);
+        violations.text("jobId", job, JOB_ID);
+        violations.text("thingName", thing, THING_NAME);
+        violations
+            .into_result()
+            .map_err(ControlError::InvalidRequest)?;
         if request.execution_number < 1 {
             let message = "Execution number is invalid.".to_owned();
             return Err(ControlError::InvalidRequest(message));
         }
-        let (job, thing) = (&request.job_id, &request.thing_name);
         let number = Some(request.execution_number);
-        let (id, execution) = self.existing(job, thing, number, violations)?;
+        let (id, execution) = self.existing(job, thing, number, Violations::default())?;
         if !self
             .jobs
             .get(&id.job)

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::Model;
 use super::create::check_tags;
 use super::error::ControlError;
@@ -12,7 +14,8 @@ use super::request::{
     CreateThingGroup, GroupMembership, ListThingGroups, ListThingsInThingGroup, PageRequest, Tag,
     ThingGroupProperties,
 };
-use super::time::Timestamp;
+use super::table::{Record, Table};
+use super::time::{self, Timestamp};
 use super::validate::{PRINTABLE, Pattern, Text, Violations};
 use super::view::{
     GroupAttributes, GroupDescription, GroupIdentity, GroupList, GroupMetadata, GroupProperties,
@@ -30,14 +33,22 @@ const DESCRIPTION: Text = Text {
     }),
 };
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Group {
     pub(super) id: String,
-    pub(super) members: BTreeSet<ThingName>,
-    parent: Option<GroupName>,
+    #[serde(skip)]
+    pub(super) members: Table<ThingName, ()>,
+    pub(super) parent: Option<GroupName>,
     properties: GroupProperties,
     pub(super) tags: Vec<Tag>,
+    #[serde(with = "time::kept")]
     created_at: Timestamp,
+}
+
+impl Record for Group {
+    fn record(&mut self) {
+        self.members.record();
+    }
 }
 
 impl Model {
@@ -50,14 +61,18 @@ impl Model {
     ) -> Result<GroupIdentity, ControlError> {
         let mut violations = Violations::default();
         let properties = request.thing_group_properties.unwrap_or_default();
-        check_attributes(&mut violations, properties.attribute_payload.as_ref());
+        let attributes = properties.attribute_payload.as_ref();
+        check_attributes(&mut violations, "thingGroupProperties.", attributes);
+        let parent = request.parent_group_name.as_ref();
+        violations.optional_text("parentGroupName", parent, THING_NAME);
         let member = "thingGroupProperties.thingGroupDescription";
         let description = properties.thing_group_description.as_ref();
         violations.optional_text(member, description, DESCRIPTION);
         let name = checked_name(&request.thing_group_name, violations)?;
         check_tags(&request.tags)?;
         let parent = request.parent_group_name.map(|parent| self.known(&parent));
-        let parent = parent.transpose()?;
+        // CreateThingGroup has no ResourceNotFoundException (API reference).
+        let parent = parent.transpose().map_err(|missing| invalid(&missing))?;
         let properties = stored(properties);
         if let Some(group) = self.groups.get(&name) {
             if group.parent == parent && group.properties == properties {
@@ -78,7 +93,7 @@ impl Model {
         }
         let group = Group {
             id: self.derive_id(name.as_str(), now),
-            members: BTreeSet::new(),
+            members: Table::default(),
             parent,
             properties,
             tags: request.tags,
@@ -118,9 +133,15 @@ impl Model {
         request: &ListThingGroups,
     ) -> Result<GroupList, ControlError> {
         let parent = request.parent_group.as_ref();
-        let parent = parent
-            .map(|parent| self.existing_group(parent))
-            .transpose()?;
+        let filter = request.name_prefix_filter.as_ref();
+        let mut violations = Violations::default();
+        page::check(&mut violations, request.max_results);
+        violations.optional_text("parentGroup", parent, THING_NAME);
+        violations.optional_text("namePrefixFilter", filter, THING_NAME);
+        violations
+            .into_result()
+            .map_err(ControlError::InvalidRequest)?;
+        let parent = parent.map(|parent| self.known(parent)).transpose()?;
         let prefix = request.name_prefix_filter.as_deref().unwrap_or_default();
         let recursive = request.recursive.unwrap_or(true);
         let chosen = self.groups.iter().filter(|(name, group)| {
@@ -157,7 +178,8 @@ impl Model {
                 "Cannot delete thing group {name} when there are still child groups attached to it."
             )));
         }
-        let members = self.groups.get(&name).map(|group| group.members.clone());
+        let group = self.groups.get(&name);
+        let members = group.map(|group| group.members.keys().cloned().collect::<Vec<_>>());
         for thing in members.into_iter().flatten() {
             self.leave(&thing, now, |model| model.drop_member(&name, &thing));
         }
@@ -189,7 +211,7 @@ impl Model {
         Ok(())
     }
 
-    fn drop_member(&mut self, group: &GroupName, thing: &ThingName) {
+    pub(super) fn drop_member(&mut self, group: &GroupName, thing: &ThingName) {
         if let Some(group) = self.groups.get_mut(group) {
             group.members.remove(thing);
         }
@@ -200,13 +222,16 @@ impl Model {
         &self,
         request: &ListThingsInThingGroup,
     ) -> Result<MemberList, ControlError> {
-        check_page(request.max_results)?;
-        let name = self.existing_group(&request.thing_group_name)?;
+        let mut violations = Violations::default();
+        page::check(&mut violations, request.max_results);
+        let name = checked_name(&request.thing_group_name, violations)?;
+        let name = self.known(name.as_str())?;
         let members = if request.recursive {
             self.members(&name)
         } else {
             let group = self.groups.get(&name);
-            group.map(|group| group.members.clone()).unwrap_or_default()
+            let members = group.into_iter().flat_map(|group| group.members.keys());
+            members.cloned().collect()
         };
         let entries = members.into_iter().map(|thing| (thing.to_string(), thing));
         let token = request.next_token.as_ref();
@@ -226,10 +251,12 @@ impl Model {
         name: &str,
         request: &PageRequest,
     ) -> Result<GroupList, ControlError> {
-        let thing = self.existing_thing(name, Violations::default())?;
+        let mut violations = Violations::default();
+        page::check(&mut violations, request.max_results);
+        let thing = self.existing_thing(name, violations)?;
         let groups = self.groups.iter();
         let names = groups
-            .filter(|(_, group)| group.members.contains(&thing))
+            .filter(|(_, group)| group.members.contains_key(&thing))
             .map(|(name, _)| name);
         let token = request.next_token.as_ref();
         list(
@@ -246,7 +273,7 @@ impl Model {
         let groups = self.groups.iter();
         groups
             .filter(|(name, _)| self.lineage(name).contains(&group))
-            .flat_map(|(_, group)| group.members.iter().cloned())
+            .flat_map(|(_, group)| group.members.keys().cloned())
             .collect()
     }
 
@@ -263,6 +290,13 @@ impl Model {
         scope: &Scope,
         request: &GroupMembership,
     ) -> Result<(GroupName, ThingName), ControlError> {
+        let mut violations = Violations::default();
+        let (group, thing) = (&request.thing_group_name, &request.thing_name);
+        violations.optional_text("thingGroupName", group.as_ref(), THING_NAME);
+        violations.optional_text("thingName", thing.as_ref(), THING_NAME);
+        violations
+            .into_result()
+            .map_err(ControlError::InvalidRequest)?;
         let by_arn = |arn: &Option<String>| arn.as_ref().and_then(|arn| scope.target(arn));
         let group = match (&request.thing_group_name, by_arn(&request.thing_group_arn)) {
             (Some(name), _) => name.clone(),
@@ -309,7 +343,6 @@ fn list<'a>(
     max_results: Option<i64>,
     token: Option<&String>,
 ) -> Result<GroupList, ControlError> {
-    check_page(max_results)?;
     let entries = names.map(|name| (name.to_string(), reference(name, scope)));
     let (thing_groups, next_token) = page(list, entries, max_results, token)?;
     Ok(GroupList {
@@ -335,14 +368,6 @@ fn stored(properties: ThingGroupProperties) -> GroupProperties {
     }
 }
 
-fn check_page(max_results: Option<i64>) -> Result<(), ControlError> {
-    let mut violations = Violations::default();
-    page::check(&mut violations, max_results);
-    violations
-        .into_result()
-        .map_err(ControlError::InvalidRequest)
-}
-
 fn checked_name(name: &str, mut violations: Violations) -> Result<GroupName, ControlError> {
     violations.text("thingGroupName", name, THING_NAME);
     violations
@@ -353,6 +378,10 @@ fn checked_name(name: &str, mut violations: Violations) -> Result<GroupName, Con
 
 fn not_found(name: impl core::fmt::Display) -> ControlError {
     ControlError::ResourceNotFound(format!("Thing Group {name} cannot be found."))
+}
+
+fn invalid(reason: &ControlError) -> ControlError {
+    ControlError::InvalidRequest(reason.to_string())
 }
 
 fn one_side_missing(side: &str) -> ControlError {

@@ -3,6 +3,8 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::abort::AbortConfig;
 use super::continuous::Reach;
 use super::execution::{Execution, ExecutionId};
@@ -11,7 +13,8 @@ use super::request::{PresignedUrlConfig, SchedulingConfig, Tag, TimeoutConfig};
 use super::retry::{Retries, RetryConfig};
 use super::rollout::{Rollout, RolloutConfig};
 use super::status::{ExecutionStatus, JobStatus, TargetSelection};
-use super::time::Timestamp;
+use super::table::{Noted, Record, Table};
+use super::time::{self, Timestamp};
 use super::view::{JobProcessDetails, JobReference, JobSummary, JobView};
 use super::window::{Phase, Schedule};
 
@@ -20,35 +23,54 @@ pub(super) const MAX_TIMEOUT_MINUTES: i64 = 10_080;
 /// How long presigned URLs live (API reference, PresignedUrlConfig).
 const DEFAULT_EXPIRES_SECS: i64 = 3600;
 
-#[derive(Debug, Clone)]
+/// What is large, or changes rarely, or by single rows, is kept apart from the rest of the job.
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Job {
-    pub(super) terms: Terms,
+    #[serde(skip)]
+    pub(super) terms: Noted<Terms>,
     pub(super) namespace: Option<NamespaceId>,
-    pub(super) reach: Reach,
+    #[serde(skip)]
+    pub(super) reach: Noted<Reach>,
     pub(super) rollout: Rollout,
     /// The things that get an execution when the job opens next, whatever its rate.
-    pub(super) deferred: BTreeMap<ThingName, Retries>,
+    #[serde(skip)]
+    pub(super) deferred: Table<ThingName, Retries>,
     pub(super) phase: Phase,
     /// When the phase may change next.
+    #[serde(with = "time::kept::option")]
     pub(super) edge: Option<Timestamp>,
     /// Whether devices are not told of the job's executions at present.
     pub(super) hidden: bool,
+    /// Never changes.
+    #[serde(skip)]
     pub(super) document: String,
     /// Tells apart jobs that were made at the same time.
     pub(super) order: u64,
+    #[serde(with = "time::kept")]
     pub(super) created_at: Timestamp,
+    #[serde(with = "time::kept")]
     last_updated_at: Timestamp,
     stage: Stage,
     /// Whether its executions are being deleted, and the job after them.
     deleting: bool,
     /// Why the job was changed or cancelled last.
     comment: Option<String>,
-    pub(super) executions: BTreeMap<(ThingName, u64), Execution>,
+    #[serde(skip)]
+    pub(super) executions: Table<(ThingName, u64), Execution>,
+    #[serde(skip)]
     counts: BTreeMap<ExecutionStatus, usize>,
 }
 
+impl Record for Job {
+    fn record(&mut self) {
+        self.rollout.waiting.record();
+        self.deferred.record();
+        self.executions.record();
+    }
+}
+
 /// What its maker asked of the job.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 pub(super) struct Terms {
     /// In whose name the job was made.
     pub(super) scope: Scope,
@@ -72,23 +94,31 @@ pub(super) struct Terms {
     pub(super) retry: Option<RetryConfig>,
     pub(super) scheduling_config: SchedulingConfig,
     /// What `scheduling_config` means.
+    #[serde(skip)]
     pub(super) schedule: Schedule,
     pub(super) tags: Vec<Tag>,
 }
 
 /// Why, and how, a job was cancelled.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Cancellation {
     pub(super) force: bool,
     pub(super) reason_code: Option<String>,
     pub(super) comment: Option<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 enum Stage {
     InProgress,
-    Completed { at: Timestamp },
-    Canceled { at: Timestamp, why: Cancellation },
+    Completed {
+        #[serde(with = "time::kept")]
+        at: Timestamp,
+    },
+    Canceled {
+        #[serde(with = "time::kept")]
+        at: Timestamp,
+        why: Cancellation,
+    },
 }
 
 impl Job {
@@ -102,11 +132,11 @@ impl Job {
         now: Timestamp,
     ) -> Self {
         Self {
-            terms,
+            terms: Noted::new(terms),
             namespace,
-            reach,
+            reach: Noted::new(reach),
             rollout: Rollout::default(),
-            deferred: BTreeMap::new(),
+            deferred: Table::default(),
             phase: Phase::default(),
             edge: None,
             hidden: false,
@@ -117,7 +147,7 @@ impl Job {
             stage: Stage::InProgress,
             deleting: false,
             comment: None,
-            executions: BTreeMap::new(),
+            executions: Table::default(),
             counts: BTreeMap::new(),
         }
     }
@@ -206,6 +236,7 @@ impl Job {
         {
             *count -= 1;
         }
+        self.counts.retain(|_, count| *count > 0);
         old
     }
 
@@ -272,7 +303,7 @@ impl Job {
         now: Timestamp,
     ) {
         self.terms.targets.extend(targets);
-        self.reach = reach;
+        *self.reach = reach;
         if comment.is_some() {
             self.comment = comment;
         }

@@ -7,7 +7,10 @@
 //! * *notify-next* when another execution is the first of them; but that of a namespace only once
 //!   it is also the first of the whole thing (aws-greengrass-lite issue #1151).
 
+use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::document::Document;
 use super::execution::{Execution, ExecutionId};
@@ -16,6 +19,7 @@ use super::names::{JobId, NamespaceId, ThingName};
 use super::operation::{JobExecution, Pending, PendingSummary};
 use super::retry::Retries;
 use super::status::ExecutionStatus;
+use super::table::Record;
 use super::time::Timestamp;
 use super::{Effect, Model};
 
@@ -32,10 +36,30 @@ pub(super) struct Queue {
     /// Every execution, over or not.
     pub(super) all: BTreeSet<Numbered>,
     /// The ones that are queued or in progress.
-    pending: BTreeSet<Numbered>,
-    /// The first execution of each namespace, as last told: by its order, as a job made anew under
-    /// an old id has executions of the same numbers.
-    told: BTreeMap<Option<NamespaceId>, u64>,
+    pub(super) pending: BTreeSet<Numbered>,
+}
+
+/// The first execution of each namespace, as a thing was last told: by its order, as a job made anew
+/// under an old id has executions of the same numbers.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(
+    from = "Vec<(Option<NamespaceId>, u64)>",
+    into = "Vec<(Option<NamespaceId>, u64)>"
+)]
+pub(super) struct Told(pub(super) BTreeMap<Option<NamespaceId>, u64>);
+
+impl Record for Told {}
+
+impl From<Vec<(Option<NamespaceId>, u64)>> for Told {
+    fn from(told: Vec<(Option<NamespaceId>, u64)>) -> Self {
+        Self(told.into_iter().collect())
+    }
+}
+
+impl From<Told> for Vec<(Option<NamespaceId>, u64)> {
+    fn from(told: Told) -> Self {
+        told.0.into_iter().collect()
+    }
 }
 
 /// One pending execution.
@@ -107,9 +131,7 @@ impl Model {
             .as_ref()
             .is_some_and(|execution| execution.status.is_pending());
         let is_pending = status.is_some_and(ExecutionStatus::is_pending);
-        let queue = self.queues.entry(id.thing.clone()).or_default();
-        set_membership(&mut queue.all, id, status.is_some());
-        set_membership(&mut queue.pending, id, is_pending);
+        self.line_up(id, status);
 
         if was_pending != is_pending && !hidden {
             self.effects.push(Effect::Notify {
@@ -129,6 +151,14 @@ impl Model {
         if was_pending && !is_pending {
             self.follow_up(id, status, now);
         }
+    }
+
+    /// Puts an execution where it belongs in its thing's queue, or takes it out.
+    pub(super) fn line_up(&mut self, id: &ExecutionId, status: Option<ExecutionStatus>) {
+        let is_pending = status.is_some_and(ExecutionStatus::is_pending);
+        let queue = self.queues.entry(id.thing.clone()).or_default();
+        set_membership(&mut queue.all, id, status.is_some());
+        set_membership(&mut queue.pending, id, is_pending);
     }
 
     /// What the end of an execution means for its job: an abort first, as it leaves no retry. One
@@ -174,6 +204,54 @@ impl Model {
             });
             self.tell_next(&thing, now);
         }
+    }
+
+    /// Tells the things after `last` again what is pending and what is next, as far as that is
+    /// anything, and at most `limit` of them: what was told may be lost. Returns the last one, unless
+    /// it was the last of all.
+    pub fn tell_again(
+        &mut self,
+        last: Option<&ThingName>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Option<ThingName> {
+        let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let things = self.queues.range::<ThingName, _>((after, Bound::Unbounded));
+        let open = things.filter(|(_, queue)| !queue.pending.is_empty());
+        let things: Vec<_> = open.map(|(name, _)| name.clone()).take(limit).collect();
+        for thing in &things {
+            let effects = self.told_again(thing, now);
+            self.effects.extend(effects);
+        }
+        things.last().filter(|_| things.len() == limit).cloned()
+    }
+
+    fn told_again(&self, thing: &ThingName, now: Timestamp) -> Vec<Effect> {
+        let queue = self.queue(thing);
+        let told = self.told.get(thing).map(|told| &told.0);
+        let mut heads = BTreeMap::new();
+        for entry in &queue {
+            heads.entry(entry.job.namespace.as_ref()).or_insert(entry);
+        }
+        let mut effects = Vec::new();
+        for (namespace, head) in heads {
+            let namespace = namespace.cloned();
+            effects.push(Effect::Notify {
+                thing: thing.clone(),
+                job: head.id.clone(),
+                pending: self.pending(thing, namespace.as_ref()),
+                namespace: namespace.clone(),
+            });
+            // What was never told, as another namespace came first, is not told now.
+            if told.and_then(|told| told.get(&namespace)) == Some(&head.order()) {
+                effects.push(Effect::NotifyNext {
+                    thing: thing.clone(),
+                    namespace,
+                    next: Some(Box::new(head.seen(thing, true, now))),
+                });
+            }
+        }
+        effects
     }
 
     /// The names of all executions on a thing.
@@ -258,7 +336,7 @@ impl Model {
         for entry in &queue {
             heads.entry(entry.job.namespace.clone()).or_insert(*entry);
         }
-        let told = self.queues.get(thing).map(|queue| &queue.told);
+        let told = self.told.get(thing).map(|told| &told.0);
         let told_before = told.into_iter().flatten().map(|(namespace, _)| namespace);
         let namespaces: BTreeSet<_> = heads.keys().chain(told_before).collect();
 
@@ -275,17 +353,28 @@ impl Model {
             }
         }
         for (namespace, order, next) in news {
-            let told = self.queues.get_mut(thing).map(|queue| &mut queue.told);
-            match (told, order) {
-                (Some(told), Some(order)) => drop(told.insert(namespace.clone(), order)),
-                (Some(told), None) => drop(told.remove(&namespace)),
-                (None, _) => {}
-            }
+            self.note_told(thing, namespace.clone(), order);
             self.effects.push(Effect::NotifyNext {
                 thing: thing.clone(),
                 namespace,
                 next,
             });
+        }
+    }
+
+    fn note_told(&mut self, thing: &ThingName, namespace: Option<NamespaceId>, order: Option<u64>) {
+        if !self.told.contains_key(thing) {
+            self.told.insert(thing.clone(), Told::default());
+        }
+        let Some(Told(told)) = self.told.get_mut(thing) else {
+            return;
+        };
+        match order {
+            Some(order) => drop(told.insert(namespace, order)),
+            None => drop(told.remove(&namespace)),
+        }
+        if told.is_empty() {
+            self.told.remove(thing);
         }
     }
 }

@@ -3,7 +3,8 @@
 //! [`Model`] owns no socket, clock, file, thread or random source. An operation is a method that
 //! takes what was asked and `now`, and answers with a typed result or error; whatever it changes
 //! for a device is appended to the effects, which [`Model::take_effects`] hands over. Time that
-//! passes by itself is told with [`Model::advance`] when [`Model::next_deadline`] is due.
+//! passes by itself is told with [`Model::advance`] when [`Model::next_deadline`] is due. Whoever
+//! keeps the model elsewhere records its rows (see [`rows`]).
 
 mod abort;
 pub(crate) mod calendar;
@@ -14,12 +15,15 @@ mod destination;
 mod details;
 mod device_plane;
 pub mod document;
+pub mod endpoint;
 pub mod error;
 pub mod events;
 mod execution;
 mod executions;
 mod groups;
 mod idempotency;
+#[cfg(any(test, fuzzing))]
+mod invariants;
 mod job;
 mod jobs;
 mod ledger;
@@ -32,11 +36,14 @@ mod packages;
 mod page;
 mod registry;
 pub mod request;
+mod restore;
 mod retry;
 mod rollout;
+pub mod rows;
 mod schedule;
 mod source;
 pub mod status;
+mod table;
 mod tags;
 mod template;
 pub mod time;
@@ -51,11 +58,13 @@ use events::{Event, EventTypes};
 use execution::ExecutionId;
 use groups::Group;
 use job::Job;
-use ledger::Queue;
+use ledger::{Queue, Told};
 use names::{GroupName, JobId, NamespaceId, TemplateId, ThingName};
 use operation::{JobExecution, Pending};
 use packages::Packages;
 use registry::Thing;
+use rows::Recorded;
+use table::Table;
 use template::JobTemplate;
 use time::Timestamp;
 
@@ -106,11 +115,12 @@ pub enum Effect {
 #[derive(Debug, Default)]
 pub struct Model {
     knobs: Knobs,
-    things: BTreeMap<ThingName, Thing>,
-    groups: BTreeMap<GroupName, Group>,
-    jobs: BTreeMap<JobId, Job>,
-    templates: BTreeMap<TemplateId, JobTemplate>,
+    things: Table<ThingName, Thing>,
+    groups: Table<GroupName, Group>,
+    jobs: Table<JobId, Job>,
+    templates: Table<TemplateId, JobTemplate>,
     packages: Packages,
+    told: Table<ThingName, Told>,
     /// What the executions in `jobs` mean for each thing.
     queues: BTreeMap<ThingName, Queue>,
     /// The executions in `jobs` that will time out.
@@ -124,6 +134,8 @@ pub struct Model {
     effects: Vec<Effect>,
     /// How many things, groups, jobs and executions were made: tells their order.
     made: u64,
+    /// What was handed over last, once somebody records.
+    record: Option<Recorded>,
 }
 
 impl Model {
@@ -148,7 +160,11 @@ impl Model {
 
     /// Forgets everything but the knobs. Devices are not told.
     pub fn reset(&mut self) {
+        let recorded = self.record.take();
         *self = Self::new(self.knobs);
+        if recorded.is_some() {
+            self.record_anew();
+        }
     }
 
     /// How many things there are.

@@ -6,7 +6,8 @@
 use core::borrow::Borrow;
 use core::fmt;
 
-use serde::Serialize;
+use serde::de::{Deserializer, Error as _, Unexpected};
+use serde::{Deserialize, Serialize};
 
 use super::validate::Pattern;
 
@@ -52,6 +53,15 @@ macro_rules! name {
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::parse(&text).ok_or_else(|| {
+                    D::Error::invalid_value(Unexpected::Str(&text), &"a legal name")
+                })
             }
         }
 
@@ -138,7 +148,7 @@ pub(super) enum TemplateName<'a> {
 
 /// The region and account in whose name a control-plane request is made: the SigV4 credential
 /// scope's region, and the service's account. It appears in ARNs; it does not divide the registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Scope {
     /// For example `eu-west-1`.
     pub region: String,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Model;
@@ -10,6 +11,7 @@ use super::names::{MAX_THING_NAME, Scope, ThingName, WITH_COLON, is_colon_char};
 use super::page::{self, page};
 use super::request::{AttributePayload, CreateThing, ListThings, UpdateThing};
 use super::status::ExecutionStatus;
+use super::table::Record;
 use super::time::Timestamp;
 use super::validate::{Pattern, Text, Violations};
 use super::view::{ThingDescription, ThingEntry, ThingIdentity, ThingList};
@@ -33,17 +35,19 @@ const ATTRIBUTE_VALUE: Text = Text {
     min: 0,
     max: 800,
     pattern: Some(Pattern {
-        printed: "[a-zA-Z0-9_.,@/:#-]*",
-        allows: is_attribute_char,
+        printed: "[a-zA-Z0-9_.,@/:#=\\[\\]-]*",
+        allows: |c| is_attribute_char(c) || matches!(c, '=' | '[' | ']'),
     }),
 };
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Thing {
     id: String,
     attributes: BTreeMap<String, String>,
     version: u64,
 }
+
+impl Record for Thing {}
 
 impl Model {
     /// CreateThing. The same request again finds the thing made.
@@ -55,7 +59,7 @@ impl Model {
     ) -> Result<ThingIdentity, ControlError> {
         let mut violations = Violations::default();
         violations.text("thingName", &request.thing_name, THING_NAME);
-        check_attributes(&mut violations, request.attribute_payload.as_ref());
+        check_attributes(&mut violations, "", request.attribute_payload.as_ref());
         let name = checked_name(&request.thing_name, violations)?;
         if request.thing_type_name.is_some() || request.billing_group_name.is_some() {
             return Err(unsupported("thingTypeName and billingGroupName"));
@@ -109,6 +113,9 @@ impl Model {
     ) -> Result<ThingList, ControlError> {
         let mut violations = Violations::default();
         page::check(&mut violations, request.max_results);
+        let (name, value) = (&request.attribute_name, &request.attribute_value);
+        violations.optional_text("attributeName", name.as_ref(), ATTRIBUTE_NAME);
+        violations.optional_text("attributeValue", value.as_ref(), ATTRIBUTE_VALUE);
         violations
             .into_result()
             .map_err(ControlError::InvalidRequest)?;
@@ -135,7 +142,7 @@ impl Model {
     /// UpdateThing.
     pub fn update_thing(&mut self, request: UpdateThing) -> Result<(), ControlError> {
         let mut violations = Violations::default();
-        check_attributes(&mut violations, request.attribute_payload.as_ref());
+        check_attributes(&mut violations, "", request.attribute_payload.as_ref());
         let name = self.existing_thing(&request.thing_name, violations)?;
         if request.thing_type_name.is_some() {
             return Err(unsupported("thingTypeName"));
@@ -184,8 +191,11 @@ impl Model {
                 self.change(&id, now, |execution| execution.remove(now));
             }
         }
-        for group in self.groups.values_mut() {
-            group.members.remove(&name);
+        let groups = self.groups.iter();
+        let groups = groups.filter(|(_, group)| group.members.contains_key(&name));
+        let groups: Vec<_> = groups.map(|(group, _)| group.clone()).collect();
+        for group in groups {
+            self.drop_member(&group, &name);
         }
         let ids: Vec<_> = self.jobs.keys().cloned().collect();
         for id in ids {
@@ -243,10 +253,15 @@ impl Thing {
     }
 }
 
-pub(super) fn check_attributes(violations: &mut Violations, payload: Option<&AttributePayload>) {
+/// Checks what AWS's service model says of attributes; `within` is the path of the member that holds them.
+pub(super) fn check_attributes(
+    violations: &mut Violations,
+    within: &str,
+    payload: Option<&AttributePayload>,
+) {
     if let Some(payload) = payload {
         violations.map(
-            "attributePayload.attributes",
+            &format!("{within}attributePayload.attributes"),
             &payload.attributes,
             MAX_ATTRIBUTES,
             ATTRIBUTE_NAME,
@@ -281,7 +296,7 @@ fn without_empty(mut attributes: BTreeMap<String, String>) -> BTreeMap<String, S
     attributes
 }
 
-fn unsupported(what: &str) -> ControlError {
+pub(super) fn unsupported(what: &str) -> ControlError {
     ControlError::InvalidRequest(format!("{what} is not supported yet by this service."))
 }
 

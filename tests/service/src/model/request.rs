@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 pub use super::abort::{AbortConfig, AbortCriteria};
@@ -21,7 +21,7 @@ pub use super::package_requests::{
 pub use super::retry::{RetryConfig, RetryCriteria};
 pub use super::rollout::{ExponentialRate, RateIncreaseCriteria, RolloutConfig};
 pub use super::schedule::{MaintenanceWindow, SchedulingConfig};
-pub use super::tags::{TagResource, UntagResource};
+pub use super::tags::{GivenTag, ListTagsForResource, TagResource, UntagResource};
 pub use super::template::CreateJobTemplate;
 pub use super::update::UpdateJob;
 
@@ -62,8 +62,10 @@ pub struct UpdateThing {
 #[serde(rename_all = "camelCase", default)]
 pub struct AttributePayload {
     /// Name to value.
+    #[serde(deserialize_with = "null_as_absent")]
     pub attributes: BTreeMap<String, String>,
     /// Whether to keep the attributes that are not named.
+    #[serde(deserialize_with = "null_as_absent")]
     pub merge: bool,
 }
 
@@ -79,6 +81,7 @@ pub struct CreateThingGroup {
     /// Description and attributes.
     pub thing_group_properties: Option<ThingGroupProperties>,
     /// Tags of the group.
+    #[serde(deserialize_with = "null_as_absent")]
     pub tags: Vec<Tag>,
 }
 
@@ -104,6 +107,8 @@ pub struct GroupMembership {
     pub thing_name: Option<String>,
     /// The thing's ARN.
     pub thing_arn: Option<String>,
+    /// Harmless: there are no dynamic groups.
+    pub override_dynamic_groups: Option<bool>,
 }
 
 /// One page of a list.
@@ -170,13 +175,14 @@ pub struct ListThingsInThingGroup {
 #[serde(rename_all = "PascalCase", default)]
 pub struct Tag {
     /// 1 to 128 characters.
+    #[serde(deserialize_with = "null_as_absent")]
     pub key: String,
     /// Up to 256 characters.
     pub value: Option<String>,
 }
 
 /// CreateJob.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CreateJob {
     /// From the path.
@@ -200,6 +206,7 @@ pub struct CreateJob {
     /// How long a device may work.
     pub timeout_config: Option<TimeoutConfig>,
     /// Labels.
+    #[serde(deserialize_with = "null_as_absent")]
     pub tags: Vec<Tag>,
     /// The agent on the thing that this job is for.
     pub namespace_id: Option<String>,
@@ -385,4 +392,14 @@ pub struct DeleteJobExecution {
     pub force: bool,
     /// The job's namespace.
     pub namespace_id: Option<String>,
+}
+
+/// Reads a member as its default if it is `null`: in AWS's JSON protocols that is as good as absent
+/// (Smithy 2.0, JSON shape serialization).
+pub(super) fn null_as_absent<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

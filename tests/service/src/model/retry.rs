@@ -12,6 +12,7 @@ use super::execution::{Execution, ExecutionId};
 use super::job::Job;
 use super::request::TimeoutConfig;
 use super::status::ExecutionStatus;
+use super::table::Record;
 use super::time::Timestamp;
 use super::validate::Violations;
 
@@ -44,11 +45,13 @@ pub struct RetryCriteria {
 }
 
 /// How often a thing has tried a job again, by what it failed with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct Retries {
     failed: u64,
     timed_out: u64,
 }
+
+impl Record for Retries {}
 
 impl Retries {
     /// `retryAttempt`.

@@ -6,7 +6,6 @@
 //! rounded down and goes out at once.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +15,8 @@ use super::job::Job;
 use super::names::{JobId, ThingName};
 use super::retry::Retries;
 use super::status::{ExecutionStatus, JobStatus};
-use super::time::Timestamp;
+use super::table::Table;
+use super::time::{self, Timestamp};
 use super::validate::Violations;
 
 /// The rate of a job that asks for none, and the highest (AWS general reference, Jobs quotas).
@@ -68,13 +68,15 @@ pub struct RateIncreaseCriteria {
 }
 
 /// The things a job has yet to reach.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 pub(super) struct Rollout {
-    pub(super) waiting: BTreeSet<ThingName>,
+    #[serde(skip)]
+    pub(super) waiting: Table<ThingName, ()>,
     /// How many things were taken from `waiting`.
     notified: usize,
     /// When the next batch is due.
-    next: Option<Timestamp>,
+    #[serde(with = "time::kept::option")]
+    pub(super) next: Option<Timestamp>,
 }
 
 impl RolloutConfig {
@@ -221,20 +223,24 @@ impl Model {
     /// Ends the rollout of a job: what waits is not reached.
     pub(super) fn end_rollout(&mut self, id: &JobId) {
         if let Some(job) = self.jobs.get_mut(id) {
-            job.rollout.waiting.clear();
-            job.deferred.clear();
+            job.rollout.waiting.take();
+            job.deferred.take();
         }
         self.plan(id, None);
     }
 
     /// Forgets a thing that waits to be reached, as it is a target no longer.
     pub(super) fn no_longer_reach(&mut self, id: &JobId, thing: &ThingName, now: Timestamp) {
+        let job = self.jobs.get(id);
+        if !job.is_some_and(|job| job.awaits(thing)) {
+            return;
+        }
         let Some(job) = self.jobs.get_mut(id) else {
             return;
         };
         job.deferred.remove(thing);
         let waiting = &mut job.rollout.waiting;
-        if waiting.remove(thing) && waiting.is_empty() {
+        if waiting.remove(thing).is_some() && waiting.is_empty() {
             self.plan(id, None);
             self.complete_if_over(id, now);
         }
@@ -269,6 +275,11 @@ impl Job {
     /// Whether things wait to be reached.
     pub(super) fn is_rolling_out(&self) -> bool {
         self.status() == JobStatus::InProgress && !self.rollout.waiting.is_empty()
+    }
+
+    /// Whether a thing waits for an execution.
+    pub(super) fn awaits(&self, thing: &ThingName) -> bool {
+        self.rollout.waiting.contains_key(thing) || self.deferred.contains_key(thing)
     }
 
     fn next_batch(&mut self) -> Vec<ThingName> {

@@ -21,6 +21,7 @@ use super::jobs::is_cancellable;
 use super::names::{JobId, ThingName};
 use super::retry::Retries;
 use super::status::TargetSelection;
+use super::table::Table;
 use super::time::Timestamp;
 use super::validate::{Text, Violations};
 use super::view::ScheduledJobRollout;
@@ -33,6 +34,8 @@ const MAX_TO_START: Duration = DAY.saturating_mul(365);
 const MAX_TO_END: Duration = DAY.saturating_mul(2 * 365);
 /// The longest window: ten minutes less than a day.
 const MAX_WINDOW_MINUTES: i64 = 1430;
+/// Most windows of one job. AWS tells no number; each edge of a schedule costs a look at all of them.
+const MAX_WINDOWS: usize = 100;
 /// How many windows DescribeJob tells of (API reference, Job).
 const ROLLOUTS_TOLD: usize = 7;
 const TIME: Text = Text {
@@ -124,6 +127,14 @@ impl SchedulingConfig {
                 "MaintenanceWindow cannot be used without StartTime of SchedulingConfig.",
             ));
         }
+        self.schedule()
+    }
+
+    /// What the members mean, for whom they were checked before.
+    pub(super) fn schedule(&self) -> Result<Schedule, ControlError> {
+        let start = self.start_time.as_ref().map(read_time).transpose()?;
+        let end = self.end_time.as_ref().map(read_time).transpose()?;
+        let windows = self.maintenance_windows.as_deref().unwrap_or_default();
         let behavior = self.end_behavior.as_deref().and_then(EndBehavior::parse);
         Ok(Schedule {
             start: start.map(|(start, _)| start),
@@ -156,6 +167,10 @@ pub(super) fn check_windows(
     member: &str,
     windows: Option<&[MaintenanceWindow]>,
 ) {
+    if windows.is_some_and(|windows| windows.len() > MAX_WINDOWS) {
+        let rule = format!("Member must have length less than or equal to {MAX_WINDOWS}");
+        violations.note("[MaintenanceWindow]", member, rule);
+    }
     for (index, window) in windows.into_iter().flatten().enumerate() {
         let at = |name: &str| format!("{member}.{}.member.{name}", index + 1);
         match &window.start_time {
@@ -233,7 +248,7 @@ impl Model {
 
     fn give_deferred(&mut self, id: &JobId, now: Timestamp) {
         let deferred = self.jobs.get_mut(id).map(|job| &mut job.deferred);
-        for (thing, retries) in deferred.map(core::mem::take).unwrap_or_default() {
+        for (thing, retries) in deferred.map(Table::take).unwrap_or_default() {
             self.enqueue(id, &thing, retries, now);
         }
     }

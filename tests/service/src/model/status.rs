@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The details a device attached to its execution.
 pub type StatusDetails = BTreeMap<String, String>;
 
 /// The state of one execution (developer guide, iot-jobs-lifecycle).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ExecutionStatus {
     /// The service cancelled it.
@@ -132,7 +132,7 @@ impl JobStatus {
 }
 
 /// When the targets of a job are told apart (API reference, TargetSelection).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) enum TargetSelection {
     /// Whenever they change.
     Continuous,

@@ -41,7 +41,43 @@ pub struct TagResource {
     /// A job, a job template, a thing group, a software package or a version of one.
     pub resource_arn: Option<String>,
     /// The tags to add or replace.
-    pub tags: Option<Vec<Tag>>,
+    pub tags: Option<Vec<GivenTag>>,
+}
+
+/// A tag as it arrives.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct GivenTag {
+    /// Must be given.
+    pub key: Option<String>,
+    /// Must be given, too, though the service model does not say so.
+    pub value: Option<String>,
+}
+
+/// ListTagsForResource.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ListTagsForResource {
+    /// A job, a job template or a thing group.
+    pub resource_arn: Option<String>,
+    /// Never given out: all tags of a resource fit into one page.
+    pub next_token: Option<String>,
+}
+
+impl ListTagsForResource {
+    /// The ARN that is asked about.
+    pub fn arn(&self) -> Result<&str, ControlError> {
+        let Some(arn) = &self.resource_arn else {
+            let mut violations = Violations::default();
+            violations.missing("resourceArn");
+            let told = violations.into_result().map(|()| "");
+            return told.map_err(ControlError::InvalidRequest);
+        };
+        match &self.next_token {
+            Some(_) => Err(invalid("Next token is invalid.")),
+            None => Ok(arn),
+        }
+    }
 }
 
 /// UntagResource.
@@ -73,19 +109,25 @@ impl Model {
     ) -> Result<(), ControlError> {
         let mut violations = Violations::default();
         violations.required("tags", request.tags.as_ref());
-        let tags = request.tags.unwrap_or_default();
-        for (index, tag) in tags.iter().enumerate() {
+        let given = request.tags.unwrap_or_default();
+        for (index, tag) in given.iter().enumerate() {
             let at = |name: &str| format!("tags.{}.member.{name}", index + 1);
-            violations.text(&at("key"), &tag.key, KEY);
+            violations.required(&at("key"), tag.key.as_ref());
+            violations.optional_text(&at("key"), tag.key.as_ref(), KEY);
             violations.optional_text(&at("value"), tag.value.as_ref(), VALUE);
         }
         violations.required("resourceArn", request.resource_arn.as_ref());
         violations
             .into_result()
             .map_err(ControlError::InvalidRequest)?;
-        if tags.is_empty() {
+        if given.is_empty() {
             return Err(invalid(EMPTY));
         }
+        let tags = given.into_iter().map(|GivenTag { key, value }| Tag {
+            key: key.unwrap_or_default(),
+            value,
+        });
+        let tags: Vec<_> = tags.collect();
         if tags.iter().any(|tag| tag.value.is_none()) {
             return Err(invalid(INVALID));
         }

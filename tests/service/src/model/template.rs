@@ -4,7 +4,7 @@
 //! gives replaces the template's whole; only maintenance windows join a schedule, and only one with
 //! a start (developer guide, job-templates-create). A job outlives its template.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Model;
 use super::create::{COMMENT, JOB_ID, check_tags, check_terms, check_timeout};
@@ -15,11 +15,12 @@ use super::names::{JobId, Scope, TemplateId, TemplateName};
 use super::page::{self, descending, page};
 use super::request::{
     AbortConfig, CreateJob, PageRequest, PresignedUrlConfig, RetryConfig, RolloutConfig,
-    SchedulingConfig, SourceError, Tag, TimeoutConfig,
+    SchedulingConfig, SourceError, Tag, TimeoutConfig, null_as_absent,
 };
 use super::schedule::{MaintenanceWindow, check_windows};
 use super::source::{check_document, check_sources, read_document};
-use super::time::Timestamp;
+use super::table::Record;
+use super::time::{self, Timestamp};
 use super::validate::Violations;
 use super::view::{
     JobTemplateDescription, JobTemplateList, JobTemplateReference, JobTemplateSummary, with_nulls,
@@ -57,6 +58,7 @@ pub struct CreateJobTemplate {
     /// How often a thing may try again.
     pub job_executions_retry_config: Option<RetryConfig>,
     /// Labels of the template.
+    #[serde(deserialize_with = "null_as_absent")]
     pub tags: Vec<Tag>,
     /// For jobs that are continuous and have a start.
     pub maintenance_windows: Option<Vec<MaintenanceWindow>>,
@@ -65,13 +67,16 @@ pub struct CreateJobTemplate {
 }
 
 /// A template of the account.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct JobTemplate {
     /// What it gives to a job, the document read.
     members: CreateJob,
-    order: u64,
+    pub(super) order: u64,
+    #[serde(with = "time::kept")]
     created_at: Timestamp,
 }
+
+impl Record for JobTemplate {}
 
 impl Model {
     /// CreateJobTemplate. If `document_source` is set, so must be `fetched`.
@@ -320,7 +325,6 @@ impl CreateJobTemplate {
     fn into_members(self) -> CreateJob {
         let windows: Option<Vec<MaintenanceWindow>> = self.maintenance_windows;
         CreateJob {
-            job_id: self.job_template_id,
             fetched: self.fetched,
             document: self.document,
             document_source: self.document_source,

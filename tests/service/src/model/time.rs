@@ -50,3 +50,43 @@ impl Serialize for Timestamp {
         serializer.serialize_u64(self.as_secs())
     }
 }
+
+/// How times are kept, which no wire may round: `serde(with)`.
+pub(super) mod kept {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Timestamp;
+
+    pub(in crate::model) fn serialize<S: Serializer>(
+        at: &Timestamp,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(at.0)
+    }
+
+    pub(in crate::model) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Timestamp, D::Error> {
+        u64::deserialize(deserializer).map(Timestamp)
+    }
+
+    /// Times that may be missing.
+    pub(in crate::model) mod option {
+        use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
+
+        use super::Timestamp;
+
+        pub(in crate::model) fn serialize<S: Serializer>(
+            at: &Option<Timestamp>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            at.map(Timestamp::as_millis).serialize(serializer)
+        }
+
+        pub(in crate::model) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Timestamp>, D::Error> {
+            Option::deserialize(deserializer).map(|at| at.map(Timestamp))
+        }
+    }
+}

@@ -51,7 +51,7 @@ impl Text {
             ));
         }
         if let Some(Pattern { printed, allows }) = self.pattern
-            && (value.is_empty() && !printed.ends_with('*') || !value.chars().all(allows))
+            && (value.is_empty() && !takes_nothing(printed) || !value.chars().all(allows))
         {
             rules.push(format!(
                 "Member must satisfy regular expression pattern: {printed}"
@@ -138,6 +138,15 @@ impl Violations {
         }
     }
 
+    /// Checks an ARN of any service if there is one.
+    pub(super) fn optional_arn(&mut self, member: &str, value: Option<&String>, bounds: Text) {
+        self.optional_text(member, value, bounds);
+        if let Some(value) = value.filter(|value| !is_arn(value)) {
+            let rule = "Member must satisfy regular expression pattern: ^arn:[!-~]+$";
+            self.note(value, member, rule);
+        }
+    }
+
     /// Checks a number if there is one.
     pub(super) fn range(&mut self, member: &str, value: Option<i64>, min: i64, max: i64) {
         let Some(value) = value else { return };
@@ -216,6 +225,16 @@ impl Violations {
             )),
         }
     }
+}
+
+/// Whether a pattern, as AWS prints it, matches the empty text.
+fn takes_nothing(printed: &str) -> bool {
+    printed.trim_end_matches(['$', ')']).ends_with('*')
+}
+
+fn is_arn(text: &str) -> bool {
+    let rest = text.strip_prefix("arn:").unwrap_or_default();
+    !rest.is_empty() && rest.chars().all(|c| c.is_ascii_graphic())
 }
 
 /// As much of a value as a message repeats.
@@ -302,6 +321,34 @@ mod tests {
         violations.text("jobId", "abcd", NAME);
         violations.range("maxResults", None, 1, 250);
         assert_eq!(violations.into_result(), Ok(()));
+    }
+
+    #[test]
+    fn nothing_matches_a_pattern_with_a_star_only() {
+        for printed in ["[a-z]*", "^([a-z]*)$"] {
+            assert!(takes_nothing(printed), "{printed}");
+        }
+        assert!(!takes_nothing("[a-z]+"));
+        assert!(!takes_nothing("^arn:[!-~]+$"));
+    }
+
+    #[test]
+    fn an_arn_is_more_than_its_prefix_and_has_no_blanks() {
+        for (arn, count) in [
+            ("arn:aws:iot", 0),
+            ("arn:", 1),
+            ("aws:iot", 1),
+            ("arn:a b", 1),
+        ] {
+            let bounds = Text {
+                min: 1,
+                max: 1600,
+                pattern: None,
+            };
+            let mut violations = Violations::default();
+            violations.optional_arn("jobTemplateArn", Some(&arn.to_owned()), bounds);
+            assert_eq!(violations.count, count, "{arn}");
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::cron::Cron;
 use super::time::Timestamp;
 
@@ -51,7 +53,7 @@ impl EndBehavior {
 }
 
 /// Where a job stands in its schedule.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) enum Phase {
     /// Its end has come.
     Ended,

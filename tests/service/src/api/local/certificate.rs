@@ -1,4 +1,7 @@
 //! `/_local/things/THING/certificate`: what a device needs to connect.
+//!
+//! A certificate is a device's identity. Where only this machine reaches the service, whoever asks
+//! gets one; where others do, the admin API must have been asked for.
 
 use axum::extract::State;
 use serde::Serialize;
@@ -23,6 +26,9 @@ pub(super) async fn issue(
     State(service): Service,
     Labels(thing): Labels<String>,
 ) -> Answered<Certificate> {
+    if service.is_remote && !service.admin {
+        return Err(ApiError::needs_admin());
+    }
     let issued = service.pki.issue_thing_certificate(&thing);
     let issued = issued.map_err(|error| {
         let is_refused = matches!(error, PkiError::InvalidThingName);

@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use super::Service;
-use super::clock::Clock;
+use super::clock::Shown;
 use crate::api::extract::Answer;
 use crate::broker::LiveConnection;
 
@@ -43,7 +43,7 @@ pub(super) async fn read(State(service): Service) -> Answer<Status> {
             protocol,
         },
     );
-    let now = Clock::read(&service).now;
+    let now = Shown::read(&service).now;
     Answer(Status {
         version: env!("CARGO_PKG_VERSION"),
         now,

@@ -1,8 +1,8 @@
 //! The objects of a bucket, and their versions.
 
-use super::{Object, Store};
+use super::{Bucket, Content, Object, Store};
 use crate::artifacts::error::S3Error;
-use crate::artifacts::versions::{Deleted, History, Revision, Versioning};
+use crate::artifacts::versions::{Deleted, History, NULL, Revision, Versioning};
 
 /// The most versions of objects, in all buckets.
 const MAX_OBJECTS: usize = 10_000;
@@ -63,11 +63,10 @@ impl Store {
     ) -> Result<Option<String>, S3Error> {
         self.check_key(bucket, key)?;
         let mut index = self.index();
-        let bucket = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
-        let versioning = bucket.versioning;
-        let history = bucket.objects.entry(key.to_owned()).or_default();
-        let id = history.write(versioning, object.modified, Some(object));
-        Ok(versioning.told(&id))
+        let found = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
+        let modified = object.modified;
+        let id = self.write_revision(found, (bucket, key), modified, Some(object))?;
+        Ok(found.versioning.told(&id))
     }
 
     /// Deletes an object, or the version of it that is named; one that does not exist is deleted already.
@@ -83,16 +82,74 @@ impl Store {
             self.check_key(bucket, key)?;
         }
         let mut index = self.index();
-        let bucket = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
-        let history = bucket.objects.entry(key.to_owned()).or_default();
-        let deleted = match version {
-            Some(id) => history.delete_version(id),
-            None => history.delete(bucket.versioning, now),
-        };
-        if history.is_empty() {
-            bucket.objects.remove(key);
+        let found = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
+        let names = (bucket, key);
+        if leaves_marker {
+            return Ok(Deleted {
+                version: Some(self.write_revision(found, names, now, None)?),
+                is_marker: true,
+            });
         }
-        Ok(deleted)
+        let removed = self.remove_revision(found, names, version.unwrap_or(NULL))?;
+        Ok(Deleted {
+            version: version.map(str::to_owned),
+            is_marker: removed.is_some_and(|removed| removed.object.is_none()),
+        })
+    }
+
+    /// Adds a version to an object, on disk first. Returns its name.
+    fn write_revision(
+        &self,
+        found: &mut Bucket,
+        (bucket, key): (&str, &str),
+        modified: u64,
+        object: Option<Object>,
+    ) -> Result<String, S3Error> {
+        let history = found.objects.get(key);
+        let order = history.map_or(0, History::next_order);
+        let revision = Revision::new(found.versioning, order, modified, object);
+        if let Some(kept) = &self.kept {
+            // Should the row be on disk although this fails, so is the content.
+            revision.contents().for_each(Content::keep);
+            kept.put_revision(bucket, key, &revision)?;
+        }
+        let id = revision.id.clone();
+        let history = found.objects.entry(key.to_owned()).or_default();
+        let replaced = history.insert(revision);
+        self.release(replaced.as_ref());
+        Ok(id)
+    }
+
+    /// Removes a version of an object, on disk first. Returns it if there was one.
+    fn remove_revision(
+        &self,
+        found: &mut Bucket,
+        (bucket, key): (&str, &str),
+        id: &str,
+    ) -> Result<Option<Revision>, S3Error> {
+        let Some(history) = found.objects.get_mut(key) else {
+            return Ok(None);
+        };
+        if let Some(kept) = &self.kept
+            && history.get(id).is_some()
+        {
+            kept.delete_revision(bucket, key, id)?;
+        }
+        let removed = history.remove(id);
+        if history.is_empty() {
+            found.objects.remove(key);
+        }
+        self.release(removed.as_ref());
+        Ok(removed)
+    }
+
+    /// Notes that a version has no row on disk any more.
+    fn release(&self, gone: Option<&Revision>) {
+        if self.kept.is_some()
+            && let Some(gone) = gone
+        {
+            gone.contents().for_each(Content::release);
+        }
     }
 
     pub(in crate::artifacts) fn versioning(&self, bucket: &str) -> Result<Versioning, S3Error> {
@@ -107,8 +164,11 @@ impl Store {
         versioning: Versioning,
     ) -> Result<(), S3Error> {
         let mut index = self.index();
-        let bucket = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
-        bucket.versioning = versioning;
+        let found = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
+        if let Some(kept) = &self.kept {
+            kept.put_bucket(bucket, found.created, versioning)?;
+        }
+        found.versioning = versioning;
         Ok(())
     }
 

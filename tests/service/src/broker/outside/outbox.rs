@@ -28,6 +28,16 @@ struct Waiting {
     messages: VecDeque<(String, Bytes)>,
     /// How long their payloads are together.
     bytes: usize,
+    /// How many messages were confirmed or forgotten before the first of these.
+    gone: u64,
+}
+
+/// The first messages of an outbox.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// Names the window: how many messages there were before it.
+    pub(super) id: u64,
+    pub(super) messages: Vec<(String, Bytes)>,
 }
 
 impl Outbox {
@@ -48,21 +58,38 @@ impl Outbox {
     }
 
     /// The first messages, at most `limit` of them; they stay until [`Outbox::confirm`].
-    pub(super) fn first(&self, limit: usize) -> Vec<(String, Bytes)> {
-        self.lock().messages.iter().take(limit).cloned().collect()
+    pub(super) fn first(&self, limit: usize) -> Window {
+        let waiting = self.lock();
+        Window {
+            id: waiting.gone,
+            messages: waiting.messages.iter().take(limit).cloned().collect(),
+        }
     }
 
-    /// Forgets the first `count` messages.
-    pub(super) fn confirm(&self, count: usize) {
+    /// Forgets the first `count` messages of a window. What was forgotten meanwhile is not counted again.
+    pub(super) fn confirm(&self, window: u64, count: usize) {
         let mut waiting = self.lock();
-        let count = count.min(waiting.messages.len());
-        let confirmed = waiting.messages.drain(..count);
-        let bytes: usize = confirmed.map(|(_, payload)| payload.len()).sum();
-        waiting.bytes -= bytes;
+        let until = window.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        let count = usize::try_from(until.saturating_sub(waiting.gone)).unwrap_or(usize::MAX);
+        waiting.forget(count);
+    }
+
+    /// Forgets every message.
+    pub(super) fn clear(&self) {
+        self.lock().forget(usize::MAX);
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn forget(&mut self, count: usize) {
+        let count = count.min(self.messages.len());
+        let forgotten = self.messages.drain(..count);
+        self.bytes -= forgotten.map(|(_, payload)| payload.len()).sum::<usize>();
+        self.gone += u64::try_from(count).unwrap_or_default();
     }
 }
 
@@ -98,9 +125,26 @@ mod tests {
         outbox.offer(NOTIFY, "1".into());
         assert_eq!(outbox.lock().messages.len(), full);
 
-        outbox.confirm(1);
+        let window = outbox.first(1);
+        outbox.confirm(window.id, 1);
         outbox.offer(NOTIFY, longest);
         assert_eq!(outbox.lock().messages.len(), full);
+    }
+
+    #[test]
+    fn what_is_confirmed_after_it_was_forgotten_takes_nothing_with_it() {
+        let outbox = Outbox::default();
+        outbox.offer(NOTIFY, "old".into());
+        let window = outbox.first(1);
+
+        outbox.clear();
+        outbox.offer(NOTIFY, "new".into());
+        outbox.confirm(window.id, 1);
+
+        assert_eq!(
+            outbox.first(1).messages,
+            [(NOTIFY.to_owned(), "new".into())]
+        );
     }
 
     #[test]

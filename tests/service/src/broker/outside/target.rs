@@ -17,23 +17,17 @@ pub struct OutsideBroker {
     pub(super) host: String,
     pub(super) port: u16,
     ca: PathBuf,
-    certificate: PathBuf,
-    key: PathBuf,
+    certificate: Option<(PathBuf, PathBuf)>,
+    login: Option<(String, PathBuf)>,
 }
 
 impl OutsideBroker {
-    /// Takes an address such as `mqtts://broker.example:8883`, and the PEM files of the broker's authority
-    /// and of the service's client certificate and key.
+    /// Takes an address such as `mqtts://broker.example:8883`, and the PEM file of the broker's authority.
     ///
     /// # Errors
     ///
     /// Fails if the address is not that of an MQTT broker over TLS.
-    pub fn new(
-        address: &str,
-        ca: impl Into<PathBuf>,
-        certificate: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
-    ) -> Result<Self, BrokerError> {
+    pub fn new(address: &str, ca: impl Into<PathBuf>) -> Result<Self, BrokerError> {
         let (host, port) = parse_address(address).ok_or_else(|| BrokerError::Address {
             address: address.to_owned(),
         })?;
@@ -41,9 +35,27 @@ impl OutsideBroker {
             host,
             port,
             ca: ca.into(),
-            certificate: certificate.into(),
-            key: key.into(),
+            certificate: None,
+            login: None,
         })
+    }
+
+    /// Proves who the service is by the PEM files of a client certificate and its key.
+    #[must_use]
+    pub fn with_certificate(
+        mut self,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        self.certificate = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Proves who the service is by a user's name and the file that holds the password, but for a line's end.
+    #[must_use]
+    pub fn with_login(mut self, user: impl Into<String>, password: impl Into<PathBuf>) -> Self {
+        self.login = Some((user.into(), password.into()));
+        self
     }
 
     /// The broker's name or address.
@@ -63,17 +75,25 @@ impl OutsideBroker {
         for certificate in certificates(&self.ca)? {
             roots.add(certificate)?;
         }
-        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|_| {
-            BrokerError::Malformed {
-                path: self.key.clone(),
-            }
-        })?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(certificates(&self.certificate)?, key)?;
-        Ok(config)
+            .with_root_certificates(roots);
+        let Some((certificate, key)) = &self.certificate else {
+            return Ok(config.with_no_client_auth());
+        };
+        let key = PrivateKeyDer::from_pem_slice(&read(key)?)
+            .map_err(|_| BrokerError::Malformed { path: key.clone() })?;
+        Ok(config.with_client_auth_cert(certificates(certificate)?, key)?)
+    }
+
+    /// The user and the password.
+    pub(super) fn login(&self) -> Result<Option<(String, Vec<u8>)>, BrokerError> {
+        let Some((user, password)) = &self.login else {
+            return Ok(None);
+        };
+        let password = read(password)?.trim_ascii_end().to_vec();
+        Ok(Some((user.clone(), password)))
     }
 }
 
@@ -87,7 +107,7 @@ pub enum BrokerError {
         /// What was given.
         address: String,
     },
-    /// A file holds no certificate or key.
+    /// A file holds no certificate or key, where one is needed.
     #[error("{} holds no certificate or key", path.display())]
     Malformed {
         /// The file.
@@ -192,7 +212,19 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_password_ends_before_the_end_of_its_line() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "se cret\r\n").unwrap();
+        let broker = broker(file.path()).with_login("jobs", file.path());
+
+        let login = broker.login().unwrap();
+        assert_eq!(login, Some(("jobs".into(), b"se cret".to_vec())));
+    }
+
     fn broker(file: &Path) -> OutsideBroker {
-        OutsideBroker::new("mqtts://broker.test", file, file, file).unwrap()
+        OutsideBroker::new("mqtts://broker.test", file)
+            .unwrap()
+            .with_certificate(file, file)
     }
 }

@@ -110,6 +110,19 @@ async fn a_restart_makes_a_new_link() {
 }
 
 #[tokio::test]
+async fn what_was_forgotten_before_there_was_a_link_is_not_sent() {
+    let broker = FakeBroker::start().await;
+    let (outside, _requests) = Outside::start(&broker.address()).unwrap();
+    outside.publish(NOTIFY, "old".into());
+    outside.forget_messages();
+    outside.publish(NOTIFY, "new".into());
+
+    let mut link = broker.attach().await;
+
+    assert_eq!(link.published().await.message.payload, "new");
+}
+
+#[tokio::test]
 async fn the_link_ends_with_its_last_handle() {
     let broker = FakeBroker::start().await;
     let (outside, _requests) = Outside::start(&broker.address()).unwrap();
@@ -158,13 +171,9 @@ impl FakeBroker {
     fn address(&self) -> OutsideBroker {
         let port = self.listener.local_addr().unwrap().port();
         let file = |name: &str| self.files.path().join(name);
-        OutsideBroker::new(
-            &format!("mqtts://127.0.0.1:{port}"),
-            file("ca.pem"),
-            file("service.pem"),
-            file("service.key"),
-        )
-        .unwrap()
+        OutsideBroker::new(&format!("mqtts://127.0.0.1:{port}"), file("ca.pem"))
+            .unwrap()
+            .with_certificate(file("service.pem"), file("service.key"))
     }
 
     /// Accepts the next link, and lets it in.

@@ -308,3 +308,13 @@ fn jobs_are_listed_by_group_and_selection() {
         assert_eq!(refused.exception(), exception, "{query}");
     }
 }
+
+#[test]
+fn a_flood_of_targets_is_refused_before_it_is_compared_pair_by_pair() {
+    let mut model = model();
+    let continuous = json!({"targetSelection": "CONTINUOUS"});
+    create(&mut model, "J", continuous, at(0));
+    let flood: Vec<_> = (0..60_000).map(|number| format!("x{number}")).collect();
+    let refused = associate(&mut model, "J", json!({ "targets": flood })).unwrap_err();
+    assert_eq!(refused.exception(), "LimitExceededException");
+}

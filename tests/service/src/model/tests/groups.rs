@@ -224,10 +224,10 @@ fn an_attribute_value_has_the_characters_of_the_registry() {
         request.thing_name = "gw-3".to_owned();
         model().create_thing(&scope(), request, at(0)).map(|_| ())
     };
-    for value in ["", "aZ0_.,@/:#-"] {
+    for value in ["", "aZ0_.,@/:#=[]-"] {
         assert_eq!(create(value), Ok(()), "{value:?}");
     }
-    for value in ["a b", "é", "a\n", "a=b"] {
+    for value in ["a b", "é", "a\n", "a+b"] {
         let refused = create(value).unwrap_err();
         assert_eq!(refused.exception(), "InvalidRequestException", "{value:?}");
     }
@@ -267,4 +267,33 @@ fn the_description_of_a_group_is_visible_text() {
         let refused = create(description).unwrap_err();
         assert_eq!(refused.exception(), "InvalidRequestException");
     }
+}
+
+#[test]
+fn a_parent_that_is_not_there_is_an_invalid_request() {
+    let refused = create_group(&mut model(), "hall", Some("nowhere"));
+    let message = "Thing Group nowhere cannot be found.".to_owned();
+    assert_eq!(refused.err(), Some(ControlError::InvalidRequest(message)));
+}
+
+#[test]
+fn every_member_of_a_filter_is_checked() {
+    let model = site();
+    let things: ListThings = parsed(json!({"attributeName": "a b", "attributeValue": "c d"}));
+    let groups = json!({"parentGroup": "a b", "namePrefixFilter": "c d", "maxResults": 0});
+    let groups: ListThingGroups = parsed(groups);
+    let things = model.list_things(&scope(), &things).unwrap_err();
+    let groups = model.list_thing_groups(&scope(), &groups).unwrap_err();
+    for (refused, count) in [(things, "2"), (groups, "3")] {
+        let begins = format!("{count} validation errors detected: ");
+        assert!(refused.to_string().starts_with(&begins), "{refused}");
+    }
+}
+
+#[test]
+fn both_sides_of_a_membership_are_checked_at_once() {
+    let request: GroupMembership = parsed(json!({"thingGroupName": "a b", "thingName": "c d"}));
+    let refused = model().add_thing_to_thing_group(&scope(), &request, at(0));
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.starts_with("2 validation errors"), "{refused}");
 }

@@ -6,6 +6,7 @@ mod destination;
 mod events;
 mod executions;
 mod groups;
+mod kept;
 mod notifications;
 mod packages;
 mod property;

@@ -635,3 +635,24 @@ fn an_abort_between_two_windows_cancels_the_job() {
     assert_eq!(job_status(&model, "J"), "CANCELED");
     assert_eq!(history(&model, "J", "gw-2"), [(1, "CANCELED", 0)]);
 }
+
+#[test]
+fn a_job_has_a_hundred_windows_at_most() {
+    let windows = |count: usize| {
+        let window = json!({"startTime": "0 22 * * ? *", "durationInMinutes": 60});
+        json!({
+            "startTime": "2023-11-15T13:00",
+            "maintenanceWindows": vec![window; count],
+        })
+    };
+    let refused = refusal("CONTINUOUS", windows(101));
+    let expected = "1 validation error detected: Value '[MaintenanceWindow]' at \
+                    'schedulingConfig.maintenanceWindows' failed to satisfy constraint: Member \
+                    must have length less than or equal to 100";
+    assert_eq!(refused, expected);
+    let members = json!({
+        "targetSelection": "CONTINUOUS",
+        "schedulingConfig": windows(100),
+    });
+    create(&mut model(), "J", members, at(0));
+}

@@ -1,6 +1,6 @@
 //! Tags of jobs and thing groups.
 
-use crate::model::request::{TagResource, UntagResource};
+use crate::model::request::{ListTagsForResource, TagResource, UntagResource};
 
 use super::*;
 
@@ -83,7 +83,7 @@ fn bad_tags_are_refused_in_the_words_of_aws() {
         (
             JOB_ARN,
             json!([{"Key": "", "Value": "v".repeat(257)}]),
-            "3 validation errors detected: Value '' at 'tags.1.member.key' failed to satisfy \
+            "2 validation errors detected: Value '' at 'tags.1.member.key' failed to satisfy \
              constraint: Member must have length greater than or equal to 1; ",
         ),
         ("job/J", legal.clone(), "Invalid arn in request"),
@@ -136,4 +136,33 @@ fn bad_keys_are_refused_in_the_words_of_aws() {
         let refused = untag(&mut model, JOB_ARN, keys).unwrap_err().to_string();
         assert!(refused.starts_with(message), "{refused}");
     }
+}
+
+#[test]
+fn a_tag_without_a_key_is_told_as_such() {
+    let refused = tag(&mut tagged(), JOB_ARN, json!([{"Value": "v"}])).unwrap_err();
+    let told =
+        "Value null at 'tags.1.member.key' failed to satisfy constraint: Member must not be null";
+    assert!(refused.to_string().ends_with(told), "{refused}");
+}
+
+#[test]
+fn a_list_of_tags_has_one_page() {
+    let request: ListTagsForResource = parsed(json!({"resourceArn": JOB_ARN}));
+    assert_eq!(request.arn(), Ok(JOB_ARN));
+    for wrong in [json!({}), json!({"resourceArn": JOB_ARN, "nextToken": "x"})] {
+        let request: ListTagsForResource = parsed(wrong);
+        assert!(matches!(
+            request.arn(),
+            Err(ControlError::InvalidRequest(_))
+        ));
+    }
+}
+
+#[test]
+fn a_new_resource_takes_no_key_that_a_tag_cannot_have() {
+    let tags = json!({"tags": [{"Key": "no*stars", "Value": ""}]});
+    let request = create_request("K", tags);
+    let refused = tagged().create_job(&scope(), request, at(0));
+    assert!(matches!(refused, Err(ControlError::InvalidRequest(_))));
 }
