@@ -68,6 +68,39 @@ pub struct Credentials {
     pub ca_pem: String,
 }
 
+/// What went wrong on purpose, by plane.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FaultLog {
+    /// Of downloads.
+    pub downloads: PlaneLog,
+    /// Of notifications.
+    pub notifications: PlaneLog,
+    /// Of devices' requests.
+    pub requests: PlaneLog,
+}
+
+/// What went wrong on purpose on one plane.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PlaneLog {
+    /// The last faults, in their order.
+    pub befallen: Vec<Befallen>,
+    /// How many came before.
+    pub forgotten: u64,
+}
+
+/// A fault that befell.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Befallen {
+    /// The thing or the object.
+    pub subject: String,
+    /// What happened to it.
+    pub kind: String,
+    /// How often this had happened to it by then.
+    pub number: u64,
+    /// The fault.
+    pub fault: Value,
+}
+
 impl Service {
     /// Starts one on free ports.
     pub fn start(binaries: &Binaries, options: ServiceOptions) -> Result<Self, KitError> {
@@ -167,9 +200,20 @@ impl Service {
         serde_json::from_value(made).map_err(|error| KitError::Build(format!("{call}: {error}")))
     }
 
-    /// Sets the faults of the artifact server, as `/_local/faults` documents them.
+    /// Sets the service's faults, as `docs/local-service-admin.md` describes them.
     pub fn fault(&self, faults: &Value) -> Result<(), KitError> {
         self.admin("/_local/faults", faults)
+    }
+
+    /// The faults that befell since they were set.
+    pub fn fault_log(&self) -> Result<FaultLog, KitError> {
+        let path = "/_local/faults/log";
+        let log = self.aws().call("iot", "GET", path, None);
+        let log = log.map_err(|source| KitError::Aws {
+            call: path.to_owned(),
+            source,
+        })?;
+        serde_json::from_value(log).map_err(|error| KitError::Build(format!("{path}: {error}")))
     }
 
     /// Steps the service's clock.

@@ -29,7 +29,9 @@ Usage: iot-jobs-local [OPTIONS]
   --broker-user NAME, --broker-password-file FILE
                      the login of the service, besides a certificate or instead of one
   --host NAME        the name by which devices reach the service [localhost]
-  --data DIR         keep the certificate authority in DIR [a temporary directory]
+  --data DIR         keep everything in DIR, so that a restart or a power cut loses nothing that was
+                     answered: things, jobs, executions and their timers, objects, the clock, the
+                     certificate authority; faults and knobs are not kept [nothing is kept]
   --ready-file FILE  write the addresses to FILE once everything listens
   --region REGION    the region of requests that name none [eu-west-1]
   --account ID       the account in every ARN [123456789012]
@@ -39,7 +41,7 @@ Usage: iot-jobs-local [OPTIONS]
   --admin            allow /_local to step the clock, to plan faults, to set knobs and to reset
   --allow-remote     allow addresses that other machines reach
   --log LEVEL        error, warn, info, debug or trace [info]
-  --help, --version
+  --help, --help-admin, --version
 
 Port 0 takes any free port.
 
@@ -48,36 +50,18 @@ Port 0 takes any free port.
   aws iot create-thing --thing-name gw-1
   curl -X POST $AWS_ENDPOINT_URL/_local/things/gw-1/certificate
 
-The service's own paths:
-
-  GET  /_local/health                   {\"status\": \"ok\"}
-  GET  /_local/status                   things, jobs, connections and the clock
-  GET  /_local/ca.pem                   the authority that devices must trust
-  POST /_local/things/THING/certificate a certificate and key for a thing
-  GET  /_local/clock                    {\"now\": SECONDS}
-  POST /_local/clock                    {\"advance\": SECONDS, \"frozen\": true|false}
-  GET  /_local/faults                   the faults to come
-  POST /_local/faults                   replace them, in a body of any of these members:
-    \"nextDownloads\": [FAULT, ...], \"allDownloads\": FAULT, \"urlsExpireAtOnce\": true|false
-      a FAULT is any of {\"status\": 503, \"closeAfterBytes\": N, \"stallAfterBytes\": N,
-      \"bytesPerSecond\": N}
-    \"nextRequests\": [FAULT, ...], \"allRequests\": FAULT
-      of devices over MQTT; a FAULT is any of {\"drop\": true} (done, the answer is lost),
-      {\"ignore\": true} (not done, no answer), {\"duplicate\": true} (answered twice),
-      {\"code\": \"RequestThrottled\"|\"InternalError\"} (refused), {\"hideNext\": SECONDS} (for so
-      long nothing is pending), with \"operation\": describe, update, pending or start-next
-    \"nextNotifications\": [FAULT, ...], \"allNotifications\": FAULT
-      a FAULT is {\"drop\": true} or {\"duplicate\": true}, with \"kind\": notify or notify-next
-  GET  /_local/knobs                    choices where AWS is unknown or tests want more
-  POST /_local/knobs                    {\"strictStatusDetails\": true|false,
-                                         \"notifyNextPerNamespace\": true|false}
-  POST /_local/reset                    forget things, jobs, buckets, faults and messages
+The page at / shows things, jobs and executions, live. The service's own paths, below /_local: health,
+status, ca.pem, things/THING/certificate, and what the page shows, as JSON: overview, jobs, things,
+changes; with --admin also clock, faults, connections, knobs and reset. --help-admin describes them.
 ";
+
+/// What `--help-admin` prints.
+pub(crate) const HELP_ADMIN: &str = include_str!("../../../docs/local-service-admin.md");
 
 /// What the user asked for.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Help,
+    Help(&'static str),
     Run(Box<Run>),
     Version,
 }
@@ -123,7 +107,8 @@ impl Command {
         let mut clock = Clock::default();
         while let Some(argument) = parser.next()? {
             match argument {
-                Short('h') | Long("help") => return Ok(Self::Help),
+                Short('h') | Long("help") => return Ok(Self::Help(HELP)),
+                Long("help-admin") => return Ok(Self::Help(HELP_ADMIN)),
                 Short('V') | Long("version") => return Ok(Self::Version),
                 Long("account") => settings.account = account(parser.value()?.string()?)?,
                 Long("admin") => settings.admin = true,

@@ -180,6 +180,11 @@ impl Clock {
         self.inner.moves.load(Ordering::Relaxed)
     }
 
+    /// Whether the clock stands until it is advanced.
+    pub fn is_frozen(&self) -> bool {
+        self.reading().is_frozen
+    }
+
     /// Steps the clock forward; whether it runs or stands stays as it is.
     pub fn advance(&self, by: Duration) {
         self.set(|hands| Hands {

@@ -1,4 +1,8 @@
 //! A local service that speaks the AWS IoT Jobs APIs.
+//!
+//! It behaves as AWS IoT Jobs does, and on request as it does on a bad day: `docs/local-service-admin.md`
+//! is the reference of its own paths, with faults that a seed decides and a clock that can be stepped
+//! and scaled.
 
 pub mod api;
 pub mod artifacts;

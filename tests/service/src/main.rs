@@ -67,8 +67,8 @@ fn main() -> ExitCode {
 
 fn command() -> Result<(), Failure> {
     match Command::parse(std::env::args_os().skip(1))? {
-        Command::Help => io::stdout()
-            .write_all(cli::HELP.as_bytes())
+        Command::Help(text) => io::stdout()
+            .write_all(text.as_bytes())
             .map_err(Failure::Runtime),
         Command::Run(run) => {
             tracing_subscriber::fmt()

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
-use crate::api::{Api, Backend, CallFaults};
+use crate::api::{Api, Backend, CallFaults, OwnHosts};
 use crate::artifacts::Artifacts;
 use crate::broker::{self, Broker, BrokerError, OutsideBroker, Request};
 use crate::clock::Clock;
@@ -246,6 +246,7 @@ impl Service {
         let (presign, outlet) = (Arc::new(artifacts.clone()), Arc::new(broker.clone()));
         let shared = Shared::keeping(model, settings.clock, presign, outlet, store.clone());
 
+        let (stop, stopped) = watch::channel(false);
         let api = Api::new(Backend {
             shared: shared.clone(),
             artifacts: artifacts.clone(),
@@ -257,11 +258,12 @@ impl Service {
             mqtt: addresses.mqtt.clone(),
             admin: settings.admin,
             is_remote: !http.ip().is_loopback(),
+            hosts: OwnHosts::new(&settings.host, http.ip()),
+            stopping: stopped.clone(),
         });
         let tls = pki
             .https_server_config()
             .map_err(|source| directory.pki_error(source))?;
-        let (stop, stopped) = watch::channel(false);
         let http = tokio::spawn(http::serve(
             listener,
             tls,

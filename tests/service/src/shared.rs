@@ -13,7 +13,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -45,6 +45,8 @@ struct Inner {
     /// Locked for a moment, and after the model if both are.
     faults: Mutex<DeviceFaults>,
     deadline_moved: Arc<Notify>,
+    /// Grows with every operation that may have changed something.
+    revision: watch::Sender<u64>,
 }
 
 struct Disk {
@@ -85,6 +87,7 @@ impl Shared {
             post: Post::new(outlet, Arc::clone(&deadline_moved)),
             faults: Mutex::default(),
             deadline_moved,
+            revision: watch::Sender::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -139,6 +142,7 @@ impl Shared {
         if model.next_deadline() != before {
             inner.deadline_moved.notify_one();
         }
+        inner.revision.send_modify(|revision| *revision += 1);
         answered
     }
 
@@ -164,6 +168,18 @@ impl Shared {
             Some(disk) => disk.store.failed().await,
             None => core::future::pending().await,
         }
+    }
+
+    /// Looks at the model as it is. What became due a moment ago may not have happened yet.
+    pub fn look<T>(&self, operation: impl FnOnce(&Model, Timestamp) -> T) -> T {
+        let inner = &*self.inner;
+        let model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
+        operation(&model, inner.clock.now())
+    }
+
+    /// A number that grows whenever the model may have changed.
+    pub fn revision(&self) -> watch::Receiver<u64> {
+        self.inner.revision.subscribe()
     }
 
     /// The service's clock.

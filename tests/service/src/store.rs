@@ -7,8 +7,9 @@
 //! Rows are JSON, so that a service of tomorrow reads what one of today left out. What it could not
 //! read has another [`FORMAT`], and a file of a newer format is refused.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +29,8 @@ pub const FORMAT: u64 = 1;
 
 /// Rows are read once, at the start; from there on the cache holds what a commit writes.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+const OWNER_ONLY: u32 = 0o600;
 
 type Rows = TableDefinition<'static, &'static str, &'static [u8]>;
 
@@ -103,10 +106,11 @@ impl StoreError {
 
 impl<E: Into<redb::Error>> From<E> for StoreError {
     fn from(error: E) -> Self {
-        match error.into() {
-            redb::Error::DatabaseAlreadyOpen => Self::InUse,
-            error => Self::Storage(Box::new(error)),
+        let error = error.into();
+        if matches!(error, redb::Error::DatabaseAlreadyOpen) {
+            return Self::InUse;
         }
+        Self::Storage(Box::new(error))
     }
 }
 
@@ -130,8 +134,13 @@ impl Store {
             let half = path.with_extension("new");
             match fs::remove_file(&half) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                Ok(()) | Err(_) => drop(Self::checked(builder().create(&half))?),
+                Ok(()) | Err(_) => {}
             }
+            // Documents of jobs are nobody else's to read.
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(OWNER_ONLY);
+            drop(options.open(&half)?);
+            drop(Self::checked(builder().create(&half))?);
             fs::rename(&half, path)?;
             if let Some(directory) = path.parent() {
                 File::open(directory)?.sync_all()?;

@@ -22,7 +22,8 @@ Options:
   -h, --help         print this
 
 COMMAND finds in its environment: AWS_ENDPOINT_URL, AWS_REGION and credentials for the AWS SDKs and the CLI; MQTT_HOST, MQTT_PORT,
-MQTT_BROKER (embedded or mosquitto), THING_NAME, THING_CERTIFICATE, THING_KEY and ROOT_CA for a device; DEVICE_DIRECTORY for looking at the agent's files.
+MQTT_BROKER (embedded or mosquitto), THING_NAME, THING_CERTIFICATE, THING_KEY and ROOT_CA for a device; DEVICE_DIRECTORY for looking at the
+agent's files; IOT_JOBS_LOCAL, the service's program.
 ";
 
 /// Longest run of a command.
@@ -148,6 +149,7 @@ fn command(arguments: &Arguments, service: &Service, device: &mut Device) -> Res
             ("MQTT_BROKER", broker),
             ("THING_NAME", &arguments.thing),
         ])
+        .env("IOT_JOBS_LOCAL", &Binaries::for_tests()?.local)
         .env("THING_CERTIFICATE", device.path("certificate.pem"))
         .env("THING_KEY", device.path("private.key"))
         .env("ROOT_CA", device.path(root))

@@ -91,6 +91,13 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
     }
 
+    /// A request for a host that the service is not.
+    pub(super) fn foreign_host() -> Self {
+        let message = "The Host header names another host: the service answers here as localhost, \
+                       by its address, and by the name given with --host";
+        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+    }
+
     /// A request that a web page made, not a program.
     pub(super) fn from_web_page() -> Self {
         let message =

@@ -1,24 +1,26 @@
 //! `/_local`: what operators and tests ask of the service itself. The paths are listed in
 //! [`super`].
 //!
-//! Needs no signature, but refuses whatever a web page sends: a browser on the same machine must not
-//! be able to step the clock or to reset the service. What changes how the service behaves is the
-//! admin API, and refused unless the service was started with it.
+//! Needs no signature, but refuses whatever a web page sends, but for what the service's own page reads: a
+//! browser on the same machine must not be able to step the clock or to reset the service. What changes
+//! how the service behaves is the admin API, and refused unless the service was started with it.
 
 mod certificate;
+mod changes;
 mod clock;
 mod connections;
 mod faults;
 mod knobs;
 mod status;
+mod views;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, ORIGIN};
-use axum::http::{Request, Response};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Request, Response};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -32,11 +34,33 @@ use crate::faults::Plan;
 
 type Service = State<Arc<Backend>>;
 
+/// Fetch Metadata Request Headers.
+const FETCH_SITE: &str = "sec-fetch-site";
+
 pub(super) fn routes(backend: &Arc<Backend>) -> Router<Arc<Backend>> {
+    let places = changes::places();
     Router::new()
         .route("/_local/ca.pem", get(authority))
+        .route(
+            "/_local/changes",
+            get(async move |State(service): Service| changes::listen(&service, places)),
+        )
         .route("/_local/health", get(health))
+        .route("/_local/jobs", get(views::jobs))
+        .route("/_local/jobs/{job}", get(views::job))
+        .route("/_local/jobs/{job}/executions", get(views::executions))
+        .route(
+            "/_local/jobs/{job}/things/{thing}",
+            get(views::latest_execution),
+        )
+        .route(
+            "/_local/jobs/{job}/things/{thing}/{number}",
+            get(views::execution),
+        )
+        .route("/_local/overview", get(views::overview))
         .route("/_local/status", get(status::read))
+        .route("/_local/things", get(views::things))
+        .route("/_local/things/{thing}", get(views::thing))
         .route(
             "/_local/things/{thing}/certificate",
             post(certificate::issue),
@@ -70,10 +94,22 @@ async fn refuse_unless_admin(
 }
 
 async fn refuse_web_pages(request: Request<Body>, next: Next) -> Response<Body> {
-    if request.headers().contains_key(ORIGIN) {
+    let headers = request.headers();
+    // Browsers say where a request without an Origin comes from, such as one for an image.
+    let site = headers.get(FETCH_SITE);
+    let from_elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none");
+    if headers.contains_key(ORIGIN) || from_elsewhere {
         return ApiError::from_web_page().into_response();
     }
-    next.run(request).await
+    let mut response = next.run(request).await;
+    for (name, value) in [
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        let headers = response.headers_mut();
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 #[derive(Debug, Serialize)]

@@ -1,5 +1,5 @@
 //! The HTTP planes: `iot`, `iot-jobs-data` and S3, as boto3 and the AWS CLI speak to them, and
-//! `/_local`, the service's own.
+//! `/_local`, the service's own, with a page for people at `/`.
 //!
 //! All share one port, and the first two share paths as well, so the service name in the SigV4
 //! credential decides which plane a request is for. Signatures are not verified. A device that shows its
@@ -8,29 +8,38 @@
 //!
 //! # `/_local`
 //!
+//! What operators and tests ask of the service itself; most of it is the admin API, which is off unless
+//! [`Backend::admin`] is set. `docs/local-service-admin.md` is its reference, and `--help-admin` prints it.
+//!
 //! | request | answer |
 //! |---|---|
 //! | `GET /_local/health` | `{"status": "ok"}` |
 //! | `GET /_local/status` | `version`, `now`, the numbers of `things` and `jobs`, and the devices' `connections` |
 //! | `GET /_local/ca.pem` | the certificate authority that devices must trust |
 //! | `POST /_local/things/THING/certificate` | `certificatePem`, `privateKey`, `caPem`, `endpoint`, `port` |
-//! | `GET /_local/clock` | `{"now": SECONDS}` |
-//! | `POST /_local/clock` `{"advance": SECONDS, "frozen": BOOL}` | steps the clock; stops it or lets it run |
-//! | `GET /_local/faults` | the faults to come, see [`crate::artifacts::Faults`] and [`crate::device::faults::DeviceFaults`] |
-//! | `POST /_local/faults` | replaces them |
-//! | `GET /_local/knobs` | `strictStatusDetails` and `notifyNextPerNamespace`, see [`crate::model::Knobs`] |
-//! | `POST /_local/knobs` | sets those that it names |
-//! | `POST /_local/reset` | forgets things, jobs, buckets, faults and waiting messages; certificates and clock stay |
+//! | `GET /_local/overview`, `/_local/jobs`, `/_local/jobs/JOB`, `/_local/jobs/JOB/executions`, `/_local/jobs/JOB/things/THING[/NUMBER]`, `/_local/things`, `/_local/things/THING` | what the page at `/` shows; lists take `search`, `status`, `after` and `limit`, see [`crate::model::inspect`] |
+//! | `GET /_local/changes` | server-sent events: a number that grows when something may have changed |
+//! | `GET /_local/clock` | admin: `now`, `frozen` and `scale`, see [`crate::clock::Reading`] |
+//! | `POST /_local/clock` `{"advance": SECONDS, "frozen": BOOL, "scale": N}` | admin: steps, stops, starts and scales the clock |
+//! | `GET /_local/faults` | admin: the faults to come, see [`crate::faults`] |
+//! | `POST /_local/faults` | admin: replaces them |
+//! | `GET /_local/faults/log` | admin: the faults that befell |
+//! | `POST /_local/connections/close` `{"thing": NAME}` | admin: ends the connections of a thing, or all |
+//! | `GET /_local/knobs` | admin: `strictStatusDetails` and `notifyNextPerNamespace`, see [`crate::model::Knobs`] |
+//! | `POST /_local/knobs` | admin: sets those that it names |
+//! | `POST /_local/reset` | admin: forgets things, jobs, buckets, faults, waiting and late messages, on disk too; certificates and clock stay |
 
 mod control;
 mod data;
 mod error;
 mod extract;
 mod faults;
+mod host;
 mod jobs;
 mod local;
 mod operations;
 mod packages;
+mod page;
 mod scope;
 mod templates;
 
@@ -46,12 +55,13 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use tokio::sync::watch;
 
 use crate::artifacts::Artifacts;
 use crate::broker::Broker;
 use crate::model::Model;
 use crate::model::error::ControlError;
-use crate::model::names::Scope;
+use crate::model::names::{Scope, ThingName};
 use crate::model::time::Timestamp;
 use crate::pki::Pki;
 use crate::service::MqttAddress;
@@ -62,6 +72,7 @@ use faults::{befall_call, befall_request};
 use scope::Plane;
 
 pub use faults::{CallCode, CallFault, CallFaults};
+pub use host::OwnHosts;
 
 /// What the planes stand on.
 #[derive(Clone)]
@@ -86,6 +97,10 @@ pub struct Backend {
     pub admin: bool,
     /// Whether other machines reach the HTTP planes.
     pub is_remote: bool,
+    /// The names under which the page and `/_local` are answered.
+    pub hosts: OwnHosts,
+    /// Becomes true when the service stops, which ends answers that go on and on.
+    pub stopping: watch::Receiver<bool>,
 }
 
 impl Backend {
@@ -105,6 +120,7 @@ pub struct Api {
     control: Router,
     data: Router,
     local: Router,
+    page: Router,
 }
 
 impl Api {
@@ -130,6 +146,7 @@ impl Api {
                     .route_layer(from_fn_with_state(Arc::clone(&backend), befall_request)),
             ),
             local: plane(local::routes(&backend)),
+            page: plane(page::routes()),
             backend,
         }
     }
@@ -145,6 +162,10 @@ impl Api {
             region,
             account: backend.account.clone(),
         });
+        let is_own = matches!(plane, Plane::Local | Plane::Page);
+        if is_own && !backend.hosts.answer_to(&request) {
+            return ApiError::foreign_host().into_response();
+        }
         let shared = backend.shared.clone();
         let response = match plane {
             Plane::Artifacts => {
@@ -152,9 +173,17 @@ impl Api {
                 backend.artifacts.answer(request, now).await
             }
             Plane::Control => route(self.control, request).await,
-            Plane::Data => route(self.data, request).await,
+            Plane::Data => {
+                if let Some(thing) = scope::thing_of_jobs(request.uri().path()) {
+                    let thing = ThingName::parse(&thing);
+                    let saw = |thing| backend.shared.with(|model, now| model.saw(&thing, now));
+                    thing.map(saw).unwrap_or_default();
+                }
+                route(self.data, request).await
+            }
             Plane::Foreign => ApiError::foreign_thing().into_response(),
             Plane::Local => route(self.local, request).await,
+            Plane::Page => route(self.page, request).await,
             Plane::Unknown { service } => ApiError::unknown_service(&service).into_response(),
             Plane::Unsigned => ApiError::unsigned().into_response(),
         };

@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::http::Request;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{Method, Request};
 use percent_encoding::percent_decode_str;
 
 use crate::artifacts::is_presigned;
@@ -41,6 +41,8 @@ pub(super) enum Plane {
     Foreign,
     /// The service's own.
     Local,
+    /// The service's page for people.
+    Page,
     /// Signed for a service that is not here.
     Unknown { service: String },
     /// Unsigned, where a signature is needed to tell the planes apart.
@@ -50,6 +52,9 @@ pub(super) enum Plane {
 /// The plane, and the region that the request is signed for.
 pub(super) fn of(request: &Request<Body>) -> (Plane, Option<String>) {
     let path = request.uri().path();
+    if path.starts_with("/_local/page/") {
+        return (Plane::Page, None);
+    }
     if path == "/_local" || path.starts_with("/_local/") {
         return (Plane::Local, None);
     }
@@ -59,6 +64,11 @@ pub(super) fn of(request: &Request<Body>) -> (Plane, Option<String>) {
         .and_then(|value| value.to_str().ok());
     let query = request.uri().query().unwrap_or_default();
     let is_presigned = is_presigned(query);
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    // S3's ListBuckets is signed, in one of its ways.
+    if path == "/" && is_read && !is_presigned && !request.headers().contains_key(AUTHORIZATION) {
+        return (Plane::Page, None);
+    }
     // A presigned query says more than a header that does not belong there; S3 has its own way to refuse it.
     let header = header.filter(|_| !is_presigned);
     let credential = in_query(query).or_else(|| in_header(header?));
@@ -190,6 +200,7 @@ mod tests {
     #[test]
     fn without_a_signature_the_path_decides() {
         assert_eq!(unsigned("/_local/health"), (Plane::Local, None));
+        assert_eq!(unsigned("/_local/page/page.css"), (Plane::Page, None));
         assert_eq!(unsigned("/things/t"), (Plane::Unsigned, None));
         assert_eq!(unsigned("/bucket/things"), (Plane::Artifacts, None));
     }
@@ -213,6 +224,21 @@ mod tests {
         ] {
             assert_eq!(shown_by(thing, uri), plane, "{thing:?} {uri}");
         }
+    }
+
+    #[test]
+    fn the_root_is_the_page_unless_it_is_signed() {
+        assert_eq!(unsigned("/"), (Plane::Page, None));
+        assert_eq!(unsigned("/?x=1"), (Plane::Page, None));
+        assert_eq!(unsigned("/?AWSAccessKeyId=k").0, Plane::Artifacts);
+        let credential = "k/20261021/eu-west-1/s3/aws4_request";
+        assert_eq!(signed("/", credential).0, Plane::Artifacts);
+        let older = Request::builder()
+            .uri("/")
+            .header(AUTHORIZATION, "AWS k:sig=");
+        assert_eq!(of(&older.body(Body::empty()).unwrap()).0, Plane::Artifacts);
+        let put = Request::builder().uri("/").method("PUT");
+        assert_eq!(of(&put.body(Body::empty()).unwrap()).0, Plane::Artifacts);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The planes over loopback, as clients see them.
 
 mod admin;
+mod faults;
 mod hostile;
+mod page;
 
 use core::net::SocketAddr;
 use std::sync::Arc;

@@ -144,9 +144,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-    fn check(json: &str) -> Result<(), FaultError> {
+    fn refused(json: &str) -> FaultError {
         let fault: DownloadFault = serde_json::from_str(json).unwrap();
-        Plan::new(VecDeque::new(), vec![fault], 0).map(|_| ())
+        Plan::new(VecDeque::new(), vec![fault], 0).unwrap_err()
     }
 
     #[test]
@@ -165,15 +165,15 @@ mod tests {
 
     #[test]
     fn faults_without_meaning_are_refused() {
-        assert_eq!(check(r#"{"bytesPerSecond":0}"#), Err(FaultError::NoSpeed));
-        let status = check(r#"{"status":200}"#);
-        assert_eq!(status, Err(FaultError::NoErrorStatus { status: 200 }));
-        let retry = check(r#"{"retryAfterSeconds":5}"#);
-        assert_eq!(retry, Err(FaultError::NoStatus));
+        assert_eq!(refused(r#"{"bytesPerSecond":0}"#), FaultError::NoSpeed);
+        let status = refused(r#"{"status":200}"#);
+        assert_eq!(status, FaultError::NoErrorStatus { status: 200 });
+        let retry = refused(r#"{"retryAfterSeconds":5}"#);
+        assert_eq!(retry, FaultError::NoStatus);
         for object in ["firmware", "/a", "firmware/"] {
-            let refused = check(&format!(r#"{{"object":"{object}"}}"#));
+            let refused = refused(&format!(r#"{{"object":"{object}"}}"#));
             let object = object.to_owned();
-            assert_eq!(refused, Err(FaultError::NotAnObject { object }));
+            assert_eq!(refused, FaultError::NotAnObject { object });
         }
     }
 

@@ -214,6 +214,13 @@ impl Hub {
             .is_some_and(|session| session.connection().is_some())
     }
 
+    /// How many connections came and went so far, together.
+    pub(super) fn traffic(&self) -> u64 {
+        let present = u64::try_from(self.connections.len()).unwrap_or_default();
+        let gone = self.last_connection.saturating_sub(present);
+        self.last_connection + gone
+    }
+
     /// The connections that are not about to close.
     pub(super) fn list(&self) -> Vec<LiveConnection> {
         self.connections
@@ -605,6 +612,28 @@ mod tests {
             hub.admit(now + HOUR, admission("pump", Version::V3, HOUR))
                 .is_some()
         );
+    }
+
+    #[test]
+    fn the_connections_of_one_thing_close_once() {
+        let now = Instant::now();
+        let mut hub = Hub::default();
+        let first = admit(&mut hub, now, "first", Version::V3, HOUR);
+        let second = admit(&mut hub, now, "second", Version::V5, HOUR);
+        let mut admission = admission("other", Version::V3, HOUR);
+        admission.client.thing = "valve".into();
+        let other = hub.admit(now, admission).unwrap();
+
+        assert_eq!(hub.close_thing("pump", Close::Administrative), 2);
+        assert_eq!(hub.close_thing("pump", Close::Administrative), 0);
+
+        for (admitted, closing) in [
+            (first, Some(Close::Administrative)),
+            (second, Some(Close::Administrative)),
+            (other, None),
+        ] {
+            assert_eq!(hub.closing(&admitted.connection), closing);
+        }
     }
 
     #[test]

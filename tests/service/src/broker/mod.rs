@@ -174,6 +174,15 @@ impl Broker {
         }
     }
 
+    /// A number that grows with every client of the embedded broker that comes or goes.
+    #[must_use]
+    pub fn traffic(&self) -> u64 {
+        match &self.0 {
+            Kind::Embedded(embedded) => embedded.hub.lock().traffic(),
+            Kind::Outside(_) => 0,
+        }
+    }
+
     /// Forgets the messages that wait for clients of the embedded broker, or for an outside one; sessions stay.
     ///
     /// What an outside broker has taken is its own.

@@ -221,6 +221,7 @@ fn ask(
     now: Timestamp,
 ) -> Result<Answer, DeviceError> {
     let thing = &asked.thing;
+    model.saw(thing, now);
     let namespace = asked.namespace.as_ref();
     let members = &body.members;
     match &asked.verb {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::faults::DeviceFaults;
 use super::*;
 use crate::clock::Clock;
-use crate::faults::{Fault, FaultError, Plan, Standing};
+use crate::faults::{Fault, Plan, Standing};
 use crate::model::Knobs;
 use crate::model::document::Access;
 use crate::model::names::Scope;
@@ -142,14 +142,14 @@ impl Bench {
 
     /// Plans faults of requests.
     fn plan(&self, faults: Value) {
-        let requests = planned(faults, json!([]), 0).unwrap();
+        let requests = planned(faults, json!([]), 0);
         let faults = DeviceFaults::new(requests, Plan::default());
         self.shared.set_faults(faults);
     }
 
     /// Plans faults of notifications.
     fn plan_notifications(&self, faults: Value) {
-        let notifications = planned(faults, json!([]), 0).unwrap();
+        let notifications = planned(faults, json!([]), 0);
         let faults = DeviceFaults::new(Plan::default(), notifications);
         self.shared.set_faults(faults);
     }
@@ -171,14 +171,10 @@ impl Bench {
     }
 }
 
-fn planned<F: Fault + DeserializeOwned>(
-    next: Value,
-    all: Value,
-    seed: u64,
-) -> Result<Plan<F>, FaultError> {
+fn planned<F: Fault + DeserializeOwned>(next: Value, all: Value, seed: u64) -> Plan<F> {
     let next = serde_json::from_value(next).unwrap();
     let Standing(all) = serde_json::from_value(all).unwrap();
-    Plan::new(next, all, seed)
+    Plan::new(next, all, seed).unwrap()
 }
 
 fn scope() -> Scope {

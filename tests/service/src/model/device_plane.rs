@@ -103,6 +103,22 @@ impl Model {
         request: &Update,
         now: Timestamp,
     ) -> Result<Updated, DeviceError> {
+        let updated = self.take_update(thing, namespace, job, request, now);
+        if let Err(error) = &updated {
+            let number = request.execution_number;
+            self.note_refusal(thing, namespace, job, number, error, now);
+        }
+        updated
+    }
+
+    fn take_update(
+        &mut self,
+        thing: &ThingName,
+        namespace: Option<&NamespaceId>,
+        job: &JobId,
+        request: &Update,
+        now: Timestamp,
+    ) -> Result<Updated, DeviceError> {
         let mut violations = Violations::default();
         let details = details::read(
             &mut violations,
@@ -157,7 +173,7 @@ impl Model {
     }
 
     /// The execution of `job` with `number`, or the latest; a job of another namespace is not seen.
-    fn find(
+    pub(super) fn find(
         &self,
         thing: &ThingName,
         namespace: Option<&NamespaceId>,

@@ -3,7 +3,6 @@
 //! AWS has a host name for each type; here one host is all of them (API reference, DescribeEndpoint).
 
 use super::error::ControlError;
-use super::registry::unsupported;
 use super::validate::{Text, Violations};
 
 /// Where devices speak MQTT and the data plane. AWS sends who asks for `iot:Jobs` to `iot:Data-ATS`

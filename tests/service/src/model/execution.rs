@@ -18,6 +18,7 @@ use super::retry::Retries;
 use super::status::{ExecutionState, ExecutionStatus, StatusDetails};
 use super::table::Record;
 use super::time::{self, Timestamp};
+use super::timeline::{self, Canceler, Report, StepChange, Timeline, Timer, What};
 
 const FIRST_VERSION: u64 = 1;
 
@@ -56,6 +57,8 @@ pub(super) struct Execution {
     pub(super) force_canceled: bool,
     /// What was tried on the thing before.
     pub(super) retries: Retries,
+    /// What happened to it so far.
+    pub(super) timeline: Timeline,
     #[serde(with = "time::kept::option")]
     in_progress_ends: Option<Timestamp>,
     #[serde(with = "time::kept::option")]
@@ -77,6 +80,7 @@ impl Execution {
             last_updated_at: now,
             force_canceled: false,
             retries,
+            timeline: Timeline::default(),
             in_progress_ends: None,
             step_ends: None,
         }
@@ -91,8 +95,15 @@ impl Execution {
         timeout: Option<Duration>,
         now: Timestamp,
     ) {
+        let from = self.status;
+        let mut report = Report {
+            details: timeline::changed(self.status_details.as_ref(), details.as_ref()),
+            step: StepChange::of(step, now),
+            in_progress_ends: None,
+        };
         if self.status == ExecutionStatus::Queued && status == ExecutionStatus::InProgress {
             self.in_progress_ends = timeout.map(|timeout| now.plus(timeout));
+            report.in_progress_ends = self.in_progress_ends;
         }
         match step {
             StepTimer::Keep => {}
@@ -104,23 +115,29 @@ impl Execution {
             self.status_details = details;
         }
         self.turn(status, now);
+        self.timeline
+            .note(now, What::reported(from, status, report));
     }
 
     /// Cancels the execution, in progress or not.
-    pub(super) fn cancel(&mut self, force: bool, now: Timestamp) {
+    pub(super) fn cancel(&mut self, by: Canceler, force: bool, now: Timestamp) {
         self.force_canceled = force;
         self.turn(ExecutionStatus::Canceled, now);
+        self.timeline.note(now, What::Canceled { by, force });
     }
 
     /// Ends the execution as a timer does.
     pub(super) fn time_out(&mut self, now: Timestamp) {
+        let timer = self.timer();
         self.turn(ExecutionStatus::TimedOut, now);
+        self.timeline.note(now, What::TimedOut(timer));
     }
 
     /// Ends the execution because its thing left; this alone does not change the version.
     pub(super) fn remove(&mut self, now: Timestamp) {
         self.status = ExecutionStatus::Removed;
         self.last_updated_at = now;
+        self.timeline.note(now, What::Removed);
     }
 
     fn turn(&mut self, status: ExecutionStatus, now: Timestamp) {
@@ -139,6 +156,15 @@ impl Execution {
             .into_iter()
             .chain(self.step_ends)
             .min()
+    }
+
+    /// The timer that runs out first.
+    pub(super) fn timer(&self) -> Timer {
+        let job = self.in_progress_ends.unwrap_or(Timestamp::MAX);
+        match self.step_ends {
+            Some(step) if step < job => Timer::Step,
+            Some(_) | None => Timer::InProgress,
+        }
     }
 
     /// Whole seconds until the execution times out.
@@ -246,7 +272,7 @@ mod tests {
     #[test]
     fn an_execution_that_is_over_has_no_deadline() {
         let mut execution = started(Some(20 * MINUTE));
-        execution.cancel(true, at(12, 1));
+        execution.cancel(Canceler::Job, true, at(12, 1));
         assert_eq!(execution.deadline(), None);
     }
 

@@ -16,6 +16,7 @@ use super::request::{
 };
 use super::status::ExecutionStatus;
 use super::time::Timestamp;
+use super::timeline::Canceler;
 use super::validate::Violations;
 use super::view::{
     DetailsMap, JobExecutionDescription, JobExecutionSummary, JobExecutionView,
@@ -143,7 +144,7 @@ impl Model {
             if request.status_details.is_some() {
                 execution.status_details = request.status_details;
             }
-            execution.cancel(request.force, now);
+            execution.cancel(Canceler::Execution, request.force, now);
         });
         Ok(())
     }

@@ -357,10 +357,7 @@ impl Job {
     }
 
     pub(super) fn view(&self, id: &JobId, scope: &Scope, now: Timestamp) -> JobView {
-        let why = match &self.stage {
-            Stage::Canceled { why, .. } => Some(why),
-            Stage::Completed { .. } | Stage::InProgress => None,
-        };
+        let why = self.cancellation();
         JobView {
             job_arn: scope.job_arn(id),
             job_id: id.clone(),
@@ -390,6 +387,14 @@ impl Job {
         }
     }
 
+    /// Why, and how, the job was cancelled, if it was.
+    pub(super) fn cancellation(&self) -> Option<&Cancellation> {
+        match &self.stage {
+            Stage::Canceled { why, .. } => Some(why),
+            Stage::Completed { .. } | Stage::InProgress => None,
+        }
+    }
+
     fn process_details(&self) -> JobProcessDetails {
         JobProcessDetails {
             processing_targets: self.is_rolling_out().then(|| self.terms.targets.clone()),
@@ -404,7 +409,7 @@ impl Job {
         }
     }
 
-    fn completed_at(&self) -> Option<Timestamp> {
+    pub(super) fn completed_at(&self) -> Option<Timestamp> {
         match self.stage {
             Stage::InProgress => None,
             Stage::Completed { at } | Stage::Canceled { at, .. } => Some(at),

@@ -14,6 +14,7 @@ use super::registry::THING_NAME;
 use super::request::{CancelJob, DeleteJob, ListJobs};
 use super::status::{ExecutionStatus, JobStatus, TargetSelection};
 use super::time::Timestamp;
+use super::timeline::Canceler;
 use super::validate::{Pattern, Text, Violations};
 use super::view::{JobDescription, JobDocument, JobList, JobReference};
 
@@ -155,7 +156,9 @@ impl Model {
         let cancelled: Vec<_> = cancelled.collect();
         self.note_job(id, JobOperation::CancellationInProgress, now);
         for execution in cancelled {
-            self.change(&execution, now, |execution| execution.cancel(force, now));
+            self.change(&execution, now, |execution| {
+                execution.cancel(Canceler::Job, force, now);
+            });
         }
         self.note_job(id, JobOperation::Canceled, now);
     }

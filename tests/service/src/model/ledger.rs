@@ -21,6 +21,7 @@ use super::retry::Retries;
 use super::status::ExecutionStatus;
 use super::table::Record;
 use super::time::Timestamp;
+use super::timeline::{Origin, What};
 use super::{Effect, Model};
 
 /// Most executions that a pending list shows (developer guide, job-limits).
@@ -78,6 +79,7 @@ impl Model {
         job: &JobId,
         thing: &ThingName,
         retries: Retries,
+        origin: Origin,
         now: Timestamp,
     ) {
         let latest = self.jobs.get(job).and_then(|job| job.latest(thing));
@@ -86,7 +88,8 @@ impl Model {
             job: job.clone(),
             number: latest.map_or(1, |(number, _)| number + 1),
         };
-        let execution = Execution::queued(self.next_order(), retries, now);
+        let mut execution = Execution::queued(self.next_order(), retries, now);
+        execution.timeline.note(now, What::Queued(origin));
         self.put(&id, Some(execution), now);
     }
 
@@ -354,6 +357,9 @@ impl Model {
         }
         for (namespace, order, next) in news {
             self.note_told(thing, namespace.clone(), order);
+            if let Some(next) = &next {
+                self.note_notified(next, now);
+            }
             self.effects.push(Effect::NotifyNext {
                 thing: thing.clone(),
                 namespace,

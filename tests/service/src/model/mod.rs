@@ -22,6 +22,7 @@ mod execution;
 mod executions;
 mod groups;
 mod idempotency;
+pub mod inspect;
 #[cfg(any(test, fuzzing))]
 mod invariants;
 mod job;
@@ -47,6 +48,7 @@ mod table;
 mod tags;
 mod template;
 pub mod time;
+pub mod timeline;
 mod update;
 mod validate;
 pub mod view;
@@ -131,6 +133,8 @@ pub struct Model {
     edges: BTreeSet<(Timestamp, JobId)>,
     /// Which events are published.
     events: EventTypes,
+    /// When a device last asked for something, of the things that one did for.
+    seen: BTreeMap<ThingName, Timestamp>,
     effects: Vec<Effect>,
     /// How many things, groups, jobs and executions were made: tells their order.
     made: u64,

@@ -43,7 +43,7 @@ const ATTRIBUTE_VALUE: Text = Text {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Thing {
     id: String,
-    attributes: BTreeMap<String, String>,
+    pub(super) attributes: BTreeMap<String, String>,
     version: u64,
 }
 
@@ -202,6 +202,7 @@ impl Model {
             self.no_longer_reach(&id, &name, now);
         }
         self.things.remove(&name);
+        self.seen.remove(&name);
         Ok(())
     }
 

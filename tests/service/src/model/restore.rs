@@ -173,19 +173,19 @@ impl Restoration {
     }
 
     fn waiting(&mut self, key: &str, row: &[u8]) -> Result<(), Fault> {
-        let (job, thing) = self.to_come(key)?;
+        let (job, thing) = self.awaiting(key)?;
         job.rollout.waiting.insert(thing, json(row)?);
         Ok(())
     }
 
     fn deferred(&mut self, key: &str, row: &[u8]) -> Result<(), Fault> {
-        let (job, thing) = self.to_come(key)?;
+        let (job, thing) = self.awaiting(key)?;
         job.deferred.insert(thing, json(row)?);
         Ok(())
     }
 
     /// A thing that waits for its execution, and the job of that.
-    fn to_come(&mut self, key: &str) -> Result<(&mut Job, ThingName), Fault> {
+    fn awaiting(&mut self, key: &str) -> Result<(&mut Job, ThingName), Fault> {
         let (job, thing) = key.split_once('/').ok_or(ILLEGAL_KEY)?;
         let thing = ThingName::parse(thing).ok_or(ILLEGAL_KEY)?;
         Ok((self.model.jobs.get_mut(job).ok_or(NO_JOB)?, thing))

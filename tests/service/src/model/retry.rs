@@ -14,6 +14,7 @@ use super::request::TimeoutConfig;
 use super::status::ExecutionStatus;
 use super::table::Record;
 use super::time::Timestamp;
+use super::timeline::Origin;
 use super::validate::Violations;
 
 const ALL: &str = "ALL";
@@ -57,6 +58,14 @@ impl Retries {
     /// `retryAttempt`.
     pub(super) fn total(self) -> u64 {
         self.failed + self.timed_out
+    }
+
+    /// Why there is an execution with so many retries, if it is given after the rollout.
+    pub(super) fn origin(self) -> Origin {
+        match self.total() {
+            0 => Origin::Joined,
+            _ => Origin::Retried,
+        }
     }
 }
 

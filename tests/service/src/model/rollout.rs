@@ -17,6 +17,7 @@ use super::retry::Retries;
 use super::status::{ExecutionStatus, JobStatus};
 use super::table::Table;
 use super::time::{self, Timestamp};
+use super::timeline::Origin;
 use super::validate::Violations;
 
 /// The rate of a job that asks for none, and the highest (AWS general reference, Jobs quotas).
@@ -73,7 +74,7 @@ pub(super) struct Rollout {
     #[serde(skip)]
     pub(super) waiting: Table<ThingName, ()>,
     /// How many things were taken from `waiting`.
-    notified: usize,
+    pub(super) notified: usize,
     /// When the next batch is due.
     #[serde(with = "time::kept::option")]
     pub(super) next: Option<Timestamp>,
@@ -213,7 +214,7 @@ impl Model {
             return;
         };
         for thing in job.next_batch() {
-            self.enqueue(id, &thing, Retries::default(), now);
+            self.enqueue(id, &thing, Retries::default(), Origin::RolledOut, now);
         }
         let waits = self.jobs.get(id).is_some_and(Job::is_rolling_out);
         self.plan(id, waits.then(|| now.plus(MINUTE)));

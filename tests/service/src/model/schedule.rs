@@ -23,6 +23,7 @@ use super::retry::Retries;
 use super::status::TargetSelection;
 use super::table::Table;
 use super::time::Timestamp;
+use super::timeline::Canceler;
 use super::validate::{Text, Violations};
 use super::view::ScheduledJobRollout;
 use super::window::{EndBehavior, Phase, Schedule, Window};
@@ -241,7 +242,7 @@ impl Model {
         };
         match job.phase {
             Phase::Ended => {}
-            Phase::Open => self.enqueue(id, thing, retries, now),
+            Phase::Open => self.enqueue(id, thing, retries, retries.origin(), now),
             Phase::Shut => drop(job.deferred.insert(thing.clone(), retries)),
         }
     }
@@ -249,7 +250,7 @@ impl Model {
     fn give_deferred(&mut self, id: &JobId, now: Timestamp) {
         let deferred = self.jobs.get_mut(id).map(|job| &mut job.deferred);
         for (thing, retries) in deferred.map(Table::take).unwrap_or_default() {
-            self.enqueue(id, &thing, retries, now);
+            self.enqueue(id, &thing, retries, retries.origin(), now);
         }
     }
 
@@ -275,7 +276,9 @@ impl Model {
         };
         let cancelled = job.ids(id, |execution| is_cancellable(execution, force));
         for execution in cancelled.collect::<Vec<_>>() {
-            self.change(&execution, now, |execution| execution.cancel(force, now));
+            self.change(&execution, now, |execution| {
+                execution.cancel(Canceler::Schedule, force, now);
+            });
         }
     }
 

@@ -13,6 +13,9 @@ const MILLIS_PER_SEC: u64 = 1000;
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// The end of time.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// The point `millis` milliseconds after the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 
 use redb::backends::InMemoryBackend;
 use serde::de::DeserializeOwned;
@@ -57,12 +58,16 @@ impl Disk {
     }
 
     fn calls(&self) -> u64 {
-        self.0.lock().unwrap().calls
+        self.platter().calls
+    }
+
+    fn platter(&self) -> MutexGuard<'_, Platter> {
+        self.0.lock().unwrap()
     }
 
     /// The disk when the power is back.
     fn restarted(&self, seed: u64) -> Self {
-        let platter = self.0.lock().unwrap();
+        let platter = self.platter();
         let mut dice = Dice(seed);
         let mut kept = platter.kept.clone();
         let mut unsynced = platter.unsynced.clone();
@@ -130,11 +135,11 @@ impl Platter {
 
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.lock().unwrap().seen.len() as u64)
+        Ok(self.platter().seen.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let platter = self.0.lock().unwrap();
+        let platter = self.platter();
         let offset = offset as usize;
         let found = platter.seen.get(offset..offset + out.len());
         out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -142,7 +147,7 @@ impl StorageBackend for Disk {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut platter = self.0.lock().unwrap();
+        let mut platter = self.platter();
         // The call at which the power goes may still have reached the disk.
         platter.unsynced.push(Write::Len(len as usize));
         platter.call()?;
@@ -151,7 +156,7 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut platter = self.0.lock().unwrap();
+        let mut platter = self.platter();
         platter.call()?;
         platter.kept = platter.seen.clone();
         platter.unsynced.clear();
@@ -159,7 +164,7 @@ impl StorageBackend for Disk {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut platter = self.0.lock().unwrap();
+        let mut platter = self.platter();
         let offset = offset as usize;
         let data = data.to_vec();
         platter.unsynced.push(Write::Bytes {
@@ -231,8 +236,10 @@ fn script() -> Vec<Vec<Change>> {
     let mut commit = |model: &mut Model| commits.push(model.take_changes().unwrap());
     (0..12).for_each(|number| create_thing(&mut model, &format!("gw-{number}")));
     commit(&mut model);
-    let mut group = CreateThingGroup::default();
-    group.thing_group_name = "site".to_owned();
+    let group = CreateThingGroup {
+        thing_group_name: "site".to_owned(),
+        ..CreateThingGroup::default()
+    };
     model.create_thing_group(&scope(), group, NOON).unwrap();
     for number in 0..12 {
         let member: GroupMembership =
@@ -293,7 +300,7 @@ fn a_power_cut_at_any_write_loses_nothing_acknowledged_and_leaves_no_half() {
     // A new file gets its name once it is whole.
     let new = Disk::new(Vec::new(), None);
     Store::on(new.clone()).unwrap();
-    let new = new.0.lock().unwrap().kept.clone();
+    let new = new.platter().kept.clone();
 
     let unhurt = Disk::new(new.clone(), None);
     assert_eq!(run(unhurt.clone(), &script), script.len());
@@ -353,7 +360,9 @@ fn a_file_that_was_only_half_made_is_made_anew() {
     let path = path(directory.path());
     fs::write(path.with_extension("new"), "half").unwrap();
     Store::open(&path).unwrap();
-    assert!(path.exists() && !path.with_extension("new").exists());
+    assert!(!path.with_extension("new").exists());
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, OWNER_ONLY);
 }
 
 #[test]

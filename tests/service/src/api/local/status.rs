@@ -29,7 +29,7 @@ struct Connection {
 pub(super) async fn read(State(service): Service) -> Answer<Status> {
     let (things, jobs) = service
         .shared
-        .with(|model, _| (model.thing_count(), model.job_count()));
+        .look(|model, _| (model.thing_count(), model.job_count()));
     let connections = service.broker.connections().into_iter();
     let connections = connections.map(
         |LiveConnection {

@@ -2,11 +2,13 @@
 
 use super::*;
 
-const ADMIN: [&str; 7] = [
+const ADMIN: [&str; 9] = [
     "GET /_local/clock",
     "POST /_local/clock",
+    "POST /_local/connections/close",
     "GET /_local/faults",
     "POST /_local/faults",
+    "GET /_local/faults/log",
     "GET /_local/knobs",
     "POST /_local/knobs",
     "POST /_local/reset",

@@ -245,7 +245,9 @@ fn an_update_of_one_execution_changes_a_handful_of_small_rows() {
         .iter()
         .map(|change| match change {
             Change::Put { kind, row, .. } => (*kind, row.len() < 1024),
-            other => panic!("{other:?}"),
+            Change::Clear | Change::Delete { .. } | Change::DeleteBelow { .. } => {
+                panic!("{change:?}")
+            }
         })
         .collect();
     let small = |kind| (kind, true);

@@ -6,6 +6,7 @@ mod destination;
 mod events;
 mod executions;
 mod groups;
+mod inspect;
 mod kept;
 mod notifications;
 mod packages;
@@ -14,6 +15,7 @@ mod rules;
 mod schedule;
 mod tags;
 mod templates;
+mod timeline;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
