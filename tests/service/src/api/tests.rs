@@ -175,8 +175,7 @@ async fn a_connection_outlives_a_body_that_nobody_needs() {
     let client = Client::new().await;
     let mut stream = TcpStream::connect(client.address).await.unwrap();
     for answered in 1..=2 {
-        let head =
-            "POST /_local/things/gw-1/certificate HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n";
+        let head = "POST /_local/things/gw-1/certificate HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
         // By the time that another request is answered, the service has seen the head.
         client.local("GET /_local/health", json!({})).await.ok();
@@ -332,7 +331,6 @@ async fn what_cannot_be_read_is_an_invalid_request() {
     let client = Client::with_thing().await;
     let deep = "[".repeat(100_000);
     let nested = format!(r#"{{"statusDetails":{}"#, r#"{"a":"#.repeat(100_000));
-    let huge = format!(r#"{{"document":"{}"}}"#, "x".repeat(600_000));
     for body in [
         "{",
         "null",
@@ -340,7 +338,6 @@ async fn what_cannot_be_read_is_an_invalid_request() {
         "\u{0}",
         &deep,
         &nested,
-        &huge,
         r#"{"targets":1}"#,
     ] {
         let answer = client.signed("iot", "PUT /jobs/j", body.to_owned()).await;

@@ -189,7 +189,9 @@ fn attached() -> (Settings, TempDir) {
         write("service.pem", &issued.certificate_pem),
         write("service.key", &issued.private_key_pem),
     );
-    let broker = OutsideBroker::new("mqtts://localhost:1", ca, certificate, key).unwrap();
+    let broker = OutsideBroker::new("mqtts://localhost:1", ca)
+        .unwrap()
+        .with_certificate(certificate, key);
     let settings = Settings {
         mqtt: MqttSettings::Outside(broker),
         admin: true,
