@@ -95,9 +95,12 @@ async fn describe_job(
     Parameters(asked): Parameters<Before>,
 ) -> Answered<view::JobDescription> {
     service
-        .control(|model, now| match asked.before_substitution {
-            true => model.describe_job_before_substitution(&scope, &job, now),
-            false => model.describe_job(&scope, &job, now),
+        .control(|model, now| {
+            if asked.before_substitution {
+                model.describe_job_before_substitution(&scope, &job, now)
+            } else {
+                model.describe_job(&scope, &job, now)
+            }
         })
         .map(Answer)
 }

@@ -5,7 +5,7 @@
 //! without a row are what a power cut left; the next service removes them.
 
 use core::sync::atomic::AtomicU64;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checksum::{Algorithm, Checksum};
 use super::store::{Bucket, Content, Object};
+use super::versions::{Revision, Versioning};
 use crate::store::{Shelf, Store, StoreError};
 
 /// The rows of the buckets, in the service's state.
@@ -28,6 +29,15 @@ pub(super) struct Kept {
 #[derive(Deserialize, Serialize)]
 struct BucketRow {
     created: u64,
+    versioning: Versioning,
+}
+
+#[derive(Deserialize, Serialize)]
+struct RevisionRow {
+    order: u64,
+    modified: u64,
+    /// None in a delete marker.
+    object: Option<ObjectRow>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -49,8 +59,17 @@ impl Kept {
         }
     }
 
-    pub(super) fn put_bucket(&self, name: &str, created: u64) -> io::Result<()> {
-        let row = serde_json::to_vec(&BucketRow { created })?;
+    pub(super) fn put_bucket(
+        &self,
+        name: &str,
+        created: u64,
+        versioning: Versioning,
+    ) -> io::Result<()> {
+        let row = BucketRow {
+            created,
+            versioning,
+        };
+        let row = serde_json::to_vec(&row)?;
         self.shelve(Shelf::Buckets, name, Some(&row))
     }
 
@@ -58,15 +77,26 @@ impl Kept {
         self.shelve(Shelf::Buckets, name, None)
     }
 
-    pub(super) fn put_object(&self, bucket: &str, key: &str, object: &Object) -> io::Result<()> {
+    /// A version of an object, in place of the one of the same name.
+    pub(super) fn put_revision(
+        &self,
+        bucket: &str,
+        key: &str,
+        revision: &Revision,
+    ) -> io::Result<()> {
         // The content is on disk, and so must be its name.
         File::open(&self.directory)?.sync_all()?;
-        let row = serde_json::to_vec(&ObjectRow::new(object))?;
-        self.shelve(Shelf::Objects, &format!("{bucket}/{key}"), Some(&row))
+        let row = RevisionRow {
+            order: revision.order,
+            modified: revision.modified,
+            object: revision.object.as_ref().map(ObjectRow::new),
+        };
+        let row = serde_json::to_vec(&row)?;
+        self.shelve(Shelf::Objects, &name(bucket, key, &revision.id), Some(&row))
     }
 
-    pub(super) fn delete_object(&self, bucket: &str, key: &str) -> io::Result<()> {
-        self.shelve(Shelf::Objects, &format!("{bucket}/{key}"), None)
+    pub(super) fn delete_revision(&self, bucket: &str, key: &str, id: &str) -> io::Result<()> {
+        self.shelve(Shelf::Objects, &name(bucket, key, id), None)
     }
 
     pub(super) fn clear(&self) -> io::Result<()> {
@@ -82,32 +112,44 @@ impl Kept {
     ) -> io::Result<(BTreeMap<String, Bucket>, u64)> {
         let mut buckets = BTreeMap::new();
         for (name, row) in self.rows(Shelf::Buckets)? {
-            let BucketRow { created } = serde_json::from_slice(&row)?;
-            let objects = BTreeMap::new();
-            buckets.insert(name, Bucket { created, objects });
+            let row: BucketRow = serde_json::from_slice(&row)?;
+            let bucket = Bucket {
+                created: row.created,
+                versioning: row.versioning,
+                ..Bucket::default()
+            };
+            buckets.insert(name, bucket);
         }
-        let mut files = BTreeSet::new();
-        for (key, row) in self.rows(Shelf::Objects)? {
-            let row: ObjectRow = serde_json::from_slice(&row)?;
-            let (bucket, key) = key.split_once('/').unwrap_or_default();
+        let mut files = BTreeMap::new();
+        for (name, row) in self.rows(Shelf::Objects)? {
+            let row: RevisionRow = serde_json::from_slice(&row)?;
+            let (bucket, id, key) = names(&name).unwrap_or_default();
             let Some(bucket) = buckets.get_mut(bucket) else {
                 return Err(io::Error::other(format!("the bucket of {key} is missing")));
             };
-            files.insert(row.file.clone());
-            let path = directory.join(&row.file);
-            if fs::metadata(&path).is_ok_and(|found| found.len() == row.size) {
-                bucket
-                    .objects
-                    .insert(key.to_owned(), row.object(path, stored)?);
-            } else {
-                tracing::warn!(key, path = %path.display(), "an object has lost its content");
-            }
+            let object = match row.object {
+                Some(object) => match object.open(directory, stored, &mut files)? {
+                    Some(object) => Some(object),
+                    None => {
+                        tracing::warn!(key, "an object has lost its content");
+                        continue;
+                    }
+                },
+                None => None,
+            };
+            let history = bucket.objects.entry(key.to_owned()).or_default();
+            history.insert(Revision {
+                id: id.to_owned(),
+                order: row.order,
+                modified: row.modified,
+                object,
+            });
         }
         let mut next_file = 0;
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !files.contains(&name) {
+            if !files.contains_key(&name) {
                 fs::remove_file(entry.path())?;
             }
             next_file = next_file.max(name.parse::<u64>().map_or(0, |number| number + 1));
@@ -141,7 +183,23 @@ impl ObjectRow {
         }
     }
 
-    fn object(self, path: PathBuf, stored: &Arc<AtomicU64>) -> io::Result<Object> {
+    /// The object, if its content is there. Copies share it, by the name of its file.
+    fn open(
+        self,
+        directory: &Path,
+        stored: &Arc<AtomicU64>,
+        files: &mut BTreeMap<String, Option<Arc<Content>>>,
+    ) -> io::Result<Option<Object>> {
+        let (file, size) = (self.file.clone(), self.size);
+        let content = files.entry(self.file.clone()).or_insert_with(|| {
+            let path = directory.join(file);
+            let is_whole = fs::metadata(&path).is_ok_and(|found| found.len() == size);
+            is_whole.then(|| Arc::new(Content::found(path, size, stored)))
+        });
+        let Some(content) = content.clone() else {
+            return Ok(None);
+        };
+        content.keep();
         let headers = self.headers.into_iter().map(|(name, value)| {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(io::Error::other)?;
             let value = HeaderValue::from_bytes(&value).map_err(io::Error::other)?;
@@ -152,14 +210,26 @@ impl ObjectRow {
             let algorithm = Algorithm::from_header(&header)?;
             Some(Checksum { algorithm, value })
         });
-        Ok(Object {
-            content: Arc::new(Content::found(path, self.size, stored)),
+        Ok(Some(Object {
+            content,
             etag: self.etag,
             modified: self.modified,
             headers,
             checksum,
-        })
+        }))
     }
+}
+
+/// The name of a version's row. Neither a bucket's name nor that of a version has a slash.
+fn name(bucket: &str, key: &str, id: &str) -> String {
+    format!("{bucket}/{id}/{key}")
+}
+
+/// Bucket, version and key of a row.
+fn names(name: &str) -> Option<(&str, &str, &str)> {
+    let (bucket, rest) = name.split_once('/')?;
+    let (id, key) = rest.split_once('/')?;
+    Some((bucket, id, key))
 }
 
 #[cfg(test)]
@@ -212,11 +282,11 @@ mod tests {
         let store = open(directory.path(), &state);
         store.create_bucket("bucket", 3).unwrap();
         put(&store, "a/b", b"content").await;
-        let before = store.object("bucket", "a/b").unwrap();
+        let before = store.find("bucket", "a/b", None).unwrap().0;
         drop(store);
 
         let store = open(directory.path(), &state);
-        let after = store.object("bucket", "a/b").unwrap();
+        let after = store.find("bucket", "a/b", None).unwrap().0;
         assert_eq!(store.buckets(), [("bucket".to_owned(), 3)]);
         let told = |object: &Object| {
             let Object {
@@ -281,7 +351,7 @@ mod tests {
         put(&store, "a", b"2").await;
         put(&store, "b", b"3").await;
         assert_eq!(files(directory.path()), 2);
-        store.delete("bucket", "b").unwrap();
+        store.delete("bucket", "b", None, 0).unwrap();
         assert_eq!(files(directory.path()), 1);
         store.clear().unwrap();
         assert_eq!(files(directory.path()), 0);
@@ -305,13 +375,70 @@ mod tests {
         let store = open(directory.path(), &state);
         store.create_bucket("bucket", 0).unwrap();
         put(&store, "a", b"content").await;
-        let file = store.object("bucket", "a").unwrap().content.file_name();
+        let (object, _) = store.find("bucket", "a", None).unwrap();
+        let file = object.content.file_name();
+        drop(object);
         drop(store);
         fs::write(directory.path().join(file), "cut").unwrap();
         assert!(
             open(directory.path(), &state)
-                .object("bucket", "a")
+                .find("bucket", "a", None)
                 .is_err()
         );
+    }
+
+    #[tokio::test]
+    async fn versions_and_their_markers_are_found_again_in_their_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = state();
+        let store = open(directory.path(), &state);
+        store.create_bucket("bucket", 0).unwrap();
+        put(&store, "a", b"null").await;
+        store.set_versioning("bucket", Versioning::Enabled).unwrap();
+        put(&store, "a", b"first").await;
+        put(&store, "a", b"second").await;
+        store.delete("bucket", "a", None, 9).unwrap();
+        let told = |store: &store::Store| {
+            let histories = store.histories("bucket", "").unwrap();
+            let revisions = histories.into_iter().flat_map(|(_, revisions)| revisions);
+            let told = revisions.map(|it| (it.id, it.modified, it.object.map(|it| it.etag)));
+            told.collect::<Vec<_>>()
+        };
+        let before = told(&store);
+        assert_eq!(before.len(), 4);
+        drop(store);
+
+        let store = open(directory.path(), &state);
+        assert_eq!(told(&store), before);
+        assert_eq!(store.versioning("bucket").unwrap(), Versioning::Enabled);
+        for (id, _, _) in before {
+            store.delete("bucket", "a", Some(&id), 0).unwrap();
+        }
+        assert_eq!(files(directory.path()), 0);
+        drop(store);
+        assert!(told(&open(directory.path(), &state)).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_content_that_copies_share_goes_with_the_last_of_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = state();
+        let store = open(directory.path(), &state);
+        store.create_bucket("bucket", 0).unwrap();
+        put(&store, "a", b"content").await;
+        let (object, _) = store.find("bucket", "a", None).unwrap();
+        store.put("bucket", "b", object.clone()).unwrap();
+        store.put("bucket", "c", object).unwrap();
+        store.delete("bucket", "a", None, 0).unwrap();
+        drop(store);
+        assert_eq!(files(directory.path()), 1);
+
+        let store = open(directory.path(), &state);
+        store.delete("bucket", "b", None, 0).unwrap();
+        drop(store);
+        let store = open(directory.path(), &state);
+        assert!(store.find("bucket", "c", None).is_ok());
+        store.delete("bucket", "c", None, 0).unwrap();
+        assert_eq!(files(directory.path()), 0);
     }
 }

@@ -3,11 +3,14 @@
 //!
 //! Header signatures are not verified, as the service stands for one local account; presigned
 //! queries are, against the service's clock (see `presign.rs`). Content is streamed both ways, and
-//! kept in files. ETags are made from SHA-256, not MD5.
+//! kept in files. ETags are made from SHA-256, not MD5. A bucket keeps the versions of its objects on
+//! request.
 
 mod checksum;
 mod chunked;
+mod copy;
 mod date;
+mod delete;
 mod download;
 mod error;
 mod faults;
@@ -22,6 +25,8 @@ mod reply;
 mod routes;
 mod store;
 mod upload;
+mod versioning;
+mod versions;
 mod xml;
 
 #[cfg(test)]
@@ -173,8 +178,8 @@ impl Artifacts {
         location: &ObjectLocation,
         limit: u64,
     ) -> Result<Vec<u8>, SourceError> {
-        let object = self.inner.store.object(&location.bucket, &location.key);
-        let object = object.map_err(|error| {
+        let found = self.inner.store.find(&location.bucket, &location.key, None);
+        let (object, _) = found.map_err(|error| {
             let no_bucket = matches!(error, S3Error::NoSuchBucket);
             if no_bucket {
                 SourceError::BucketNotFound

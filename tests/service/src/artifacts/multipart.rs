@@ -1,5 +1,5 @@
-//! Objects that arrive in parts: CreateMultipartUpload, UploadPart, CompleteMultipartUpload and
-//! AbortMultipartUpload, which boto3's `upload_file` and `aws s3 cp` use above 8 MiB.
+//! Objects that arrive in parts: CreateMultipartUpload, UploadPart, UploadPartCopy,
+//! CompleteMultipartUpload and AbortMultipartUpload, which boto3's `upload_file` and `aws s3 cp` use above 8 MiB.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,9 @@ use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
 use uuid::Uuid;
 
-use super::reply::{document, status, stored};
+use super::copy::COPY_SOURCE;
+use super::object::{VERSION_ID, told_version};
+use super::reply::{document, status, stored, text};
 use super::routes::{Call, MAX_XML_BYTES};
 use super::store::{Object, Upload};
 use super::xml::{self, NAMESPACE, Writer};
@@ -22,7 +24,7 @@ impl Inner {
         call: &Call<'_>,
         body: Body,
     ) -> Result<Response<Body>, S3Error> {
-        call.allow(&["uploads", "uploadId", "partNumber"])?;
+        call.allow_parameters(&["uploads", "uploadId", "partNumber"])?;
         let (bucket, key) = (&call.bucket, &call.key);
         let id = call.parameter("uploadId");
         match (&call.head.method, id) {
@@ -54,6 +56,9 @@ impl Inner {
                     reason: "Part number must be an integer between 1 and 10000, inclusive"
                         .to_owned(),
                 })?;
+                if let Some(source) = text(&call.head.headers, COPY_SOURCE) {
+                    return self.copy_part(call, (id, number), source).await;
+                }
                 let part = upload::receive(&self.store, &call.head.headers, body, call.now).await?;
                 let response = stored(&part);
                 self.store.put_part(id, number, part)?;
@@ -109,7 +114,7 @@ impl Inner {
             headers,
             checksum: None,
         };
-        self.store.put(&call.bucket, &call.key, object)?;
+        let version = self.store.put(&call.bucket, &call.key, object)?;
         self.store.end_upload(id);
         let mut xml = Writer::new();
         xml.open("CompleteMultipartUploadResult", Some(NAMESPACE))
@@ -118,6 +123,8 @@ impl Inner {
             .element("Key", &call.key)
             .element("ETag", &etag);
         xml.close("CompleteMultipartUploadResult");
-        Ok(document(xml.finish()))
+        let mut response = document(xml.finish());
+        told_version(&mut response, VERSION_ID, version.as_deref());
+        Ok(response)
     }
 }

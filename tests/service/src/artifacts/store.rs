@@ -3,7 +3,9 @@
 //! A file is deleted when the last reader of its object is done. What survives the service is in
 //! [`super::kept`].
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+mod objects;
+
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
@@ -13,12 +15,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::{HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::checksum::{Checksum, Running};
 use super::error::S3Error;
 use super::kept::Kept;
 use super::presign::hex;
+use super::versions::{History, Versioning};
 
 /// The largest object.
 pub const MAX_OBJECT_BYTES: u64 = 4 << 30;
@@ -26,10 +29,8 @@ pub const MAX_OBJECT_BYTES: u64 = 4 << 30;
 pub const MAX_STORED_BYTES: u64 = 16 << 30;
 
 const MAX_BUCKETS: usize = 100;
-const MAX_OBJECTS: usize = 10_000;
 pub(super) const MAX_UPLOADS: usize = 100;
 const MAX_PARTS: usize = 10_000;
-const MAX_KEY_BYTES: usize = 1024;
 const COPY_BYTES: usize = 256 * 1024;
 
 /// An object, or a part of one.
@@ -49,8 +50,8 @@ pub(super) struct Content {
     path: PathBuf,
     pub(super) size: u64,
     stored: Arc<AtomicU64>,
-    /// Whether the file belongs to an object that outlives the service.
-    kept: AtomicBool,
+    /// How many objects that outlive the service have this content: copies share it.
+    kept: AtomicUsize,
 }
 
 impl Content {
@@ -61,7 +62,7 @@ impl Content {
             path,
             size,
             stored: Arc::clone(stored),
-            kept: AtomicBool::new(true),
+            kept: AtomicUsize::new(0),
         }
     }
 
@@ -71,8 +72,19 @@ impl Content {
         name.to_string_lossy().into_owned()
     }
 
-    pub(super) fn keep(&self, kept: bool) {
-        self.kept.store(kept, Ordering::Relaxed);
+    /// Notes that one more object that outlives the service has this content.
+    pub(super) fn keep(&self) {
+        self.kept.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that one of those objects is gone.
+    fn release(&self) {
+        self.kept.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Notes that all of those objects are gone.
+    fn forget(&self) {
+        self.kept.store(0, Ordering::Relaxed);
     }
 
     pub(super) async fn open(&self) -> io::Result<File> {
@@ -83,7 +95,7 @@ impl Content {
 impl Drop for Content {
     fn drop(&mut self) {
         self.stored.fetch_sub(self.size, Ordering::Relaxed);
-        if self.kept.load(Ordering::Relaxed) {
+        if self.kept.load(Ordering::Relaxed) > 0 {
             return;
         }
         // What cannot be removed goes with the directory.
@@ -103,7 +115,9 @@ pub(super) struct Upload {
 #[derive(Debug, Default)]
 pub(super) struct Bucket {
     pub(super) created: u64,
-    pub(super) objects: BTreeMap<String, Object>,
+    pub(super) versioning: Versioning,
+    /// By key; none of them is empty.
+    pub(super) objects: BTreeMap<String, History>,
 }
 
 #[derive(Debug, Default)]
@@ -166,11 +180,12 @@ impl Store {
         if let Some(kept) = &self.kept {
             kept.clear()?;
         }
-        let objects = index
+        let histories = index
             .buckets
             .values()
             .flat_map(|bucket| bucket.objects.values());
-        objects.for_each(|object| object.content.keep(false));
+        let objects = histories.flat_map(History::objects);
+        objects.for_each(|object| object.content.forget());
         *index = Index::default();
         Ok(())
     }
@@ -187,7 +202,7 @@ impl Store {
             return Err(S3Error::TooManyBuckets);
         }
         if let Some(kept) = &self.kept {
-            kept.put_bucket(name, now)?;
+            kept.put_bucket(name, now, Versioning::Never)?;
         }
         index.buckets.insert(
             name.to_owned(),
@@ -231,81 +246,6 @@ impl Store {
             .get(name)
             .map(|_| ())
             .ok_or(S3Error::NoSuchBucket)
-    }
-
-    /// Whether an object may be written there.
-    pub(super) fn check_key(&self, bucket: &str, key: &str) -> Result<(), S3Error> {
-        if key.len() > MAX_KEY_BYTES {
-            return Err(S3Error::KeyTooLong);
-        }
-        let index = self.index();
-        let count: usize = index
-            .buckets
-            .values()
-            .map(|bucket| bucket.objects.len())
-            .sum();
-        let bucket = index.buckets.get(bucket).ok_or(S3Error::NoSuchBucket)?;
-        if count >= MAX_OBJECTS && !bucket.objects.contains_key(key) {
-            return Err(S3Error::TooMany {
-                what: "objects",
-                limit: MAX_OBJECTS,
-            });
-        }
-        Ok(())
-    }
-
-    pub(super) fn object(&self, bucket: &str, key: &str) -> Result<Object, S3Error> {
-        let index = self.index();
-        let bucket = index.buckets.get(bucket).ok_or(S3Error::NoSuchBucket)?;
-        bucket.objects.get(key).cloned().ok_or(S3Error::NoSuchKey)
-    }
-
-    pub(super) fn put(&self, bucket: &str, key: &str, object: Object) -> Result<(), S3Error> {
-        self.check_key(bucket, key)?;
-        let mut index = self.index();
-        let found = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
-        if let Some(kept) = &self.kept {
-            // Should the row be on disk although this fails, so is the content.
-            object.content.keep(true);
-            kept.put_object(bucket, key, &object)?;
-        }
-        if let Some(replaced) = found.objects.insert(key.to_owned(), object) {
-            replaced.content.keep(false);
-        }
-        Ok(())
-    }
-
-    /// Deletes an object; one that does not exist is deleted already.
-    pub(super) fn delete(&self, bucket: &str, key: &str) -> Result<(), S3Error> {
-        let mut index = self.index();
-        let found = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
-        if let Some(kept) = &self.kept
-            && found.objects.contains_key(key)
-        {
-            kept.delete_object(bucket, key)?;
-        }
-        if let Some(deleted) = found.objects.remove(key) {
-            deleted.content.keep(false);
-        }
-        Ok(())
-    }
-
-    /// The objects of a bucket whose keys begin with `prefix` and come after `after`, in order.
-    pub(super) fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        after: &str,
-    ) -> Result<Vec<(String, Object)>, S3Error> {
-        let index = self.index();
-        let bucket = index.buckets.get(bucket).ok_or(S3Error::NoSuchBucket)?;
-        let objects = bucket.objects.range(prefix.to_owned()..);
-        let objects = objects
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .filter(|(key, _)| key.as_str() > after);
-        Ok(objects
-            .map(|(key, object)| (key.clone(), object.clone()))
-            .collect())
     }
 
     pub(super) fn begin_upload(&self, id: String, upload: Upload) -> Result<(), S3Error> {
@@ -368,7 +308,7 @@ impl Store {
             path,
             size: 0,
             stored: Arc::clone(&self.stored),
-            kept: AtomicBool::new(false),
+            kept: AtomicUsize::new(0),
         };
         Ok(Writing {
             file,
@@ -382,17 +322,23 @@ impl Store {
     /// Copies parts into one content.
     pub(super) async fn join(&self, parts: &[&Object]) -> Result<Written, S3Error> {
         let mut writing = self.write(None).await?;
-        let mut buffer = vec![0; COPY_BYTES];
         for part in parts {
-            let mut file = part.content.open().await?;
-            loop {
-                let read = file.read(&mut buffer).await?;
-                match buffer.get(..read) {
-                    Some(bytes) if !bytes.is_empty() => writing.write(bytes).await?,
-                    Some(_) | None => break,
-                }
-            }
+            writing.pour(part.content.open().await?).await?;
         }
+        writing.finish().await
+    }
+
+    /// Copies `len` bytes of an object, from `first` on, into a content of their own.
+    pub(super) async fn slice(
+        &self,
+        object: &Object,
+        first: u64,
+        len: u64,
+    ) -> Result<Written, S3Error> {
+        let mut writing = self.write(None).await?;
+        let mut file = object.content.open().await?;
+        file.seek(io::SeekFrom::Start(first)).await?;
+        writing.pour(file.take(len)).await?;
         writing.finish().await
     }
 
@@ -445,6 +391,18 @@ impl Writing {
         }
         self.file.write_all(bytes).await?;
         Ok(())
+    }
+
+    /// Writes all that is left to read of `source`.
+    async fn pour(&mut self, mut source: impl AsyncRead + Unpin) -> Result<(), S3Error> {
+        let mut buffer = vec![0; COPY_BYTES];
+        loop {
+            let read = source.read(&mut buffer).await?;
+            match buffer.get(..read) {
+                Some(bytes) if !bytes.is_empty() => self.write(bytes).await?,
+                Some(_) | None => return Ok(()),
+            }
+        }
     }
 
     pub(super) async fn finish(mut self) -> Result<Written, S3Error> {
@@ -523,8 +481,8 @@ mod tests {
         };
         store.put("bucket", "key", object).unwrap();
 
-        let reader = store.object("bucket", "key").unwrap();
-        store.delete("bucket", "key").unwrap();
+        let reader = store.find("bucket", "key", None).unwrap();
+        store.delete("bucket", "key", None, 0).unwrap();
         assert_eq!(files(), 1);
         drop(reader);
         assert_eq!(files(), 0);

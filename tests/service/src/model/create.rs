@@ -14,7 +14,7 @@ use super::managed::{Managed, substitute};
 use super::names::{JobId, MAX_JOB_ID, NamespaceId, PLAIN, Scope, Target};
 use super::quotas::{INLINE_DOCUMENT_CHARACTERS, Quotas, limit};
 use super::request::{CreateJob, PresignedUrlConfig, Tag, TimeoutConfig};
-use super::source::{check_document, check_sources, read_document};
+use super::source::{check_document, check_json, check_sources, read_document};
 use super::status::TargetSelection;
 use super::tags::{KEY, MAX_TAGS, RESERVED_TAG_PREFIX};
 use super::time::Timestamp;
@@ -165,6 +165,8 @@ impl Model {
             (Some(_), None) => substitute(&written, &BTreeMap::new()),
             (None, _) => written.clone(),
         };
+        // What is filled in must not make JSON of what is none.
+        check_json(&filled, source)?;
         let presign = request.presigned_url_config.clone().unwrap_or_default();
         let document = destinations.fill(&self.packages, scope, &filled, &presign)?;
         check_document(id.as_str(), &document, source, &presign, &self.knobs.quotas)?;

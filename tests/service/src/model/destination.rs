@@ -15,6 +15,7 @@ use core::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Model;
+use super::document::PACKAGE as OPEN;
 use super::error::ControlError;
 use super::names::{PackageName, Scope, VersionName};
 use super::package_versions::PackageVersion;
@@ -33,7 +34,6 @@ const ARN: Text = Text {
 const DEFAULT: &str = "$default";
 /// What stands in an ARN for the removal of the package.
 const NULL: &str = "$null";
-const OPEN: &str = "${aws:iot:package:";
 const CLOSE: char = '}';
 const ARTIFACT: [&str; 2] = [
     "artifact-location:s3-presigned-url",

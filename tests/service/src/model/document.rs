@@ -1,8 +1,8 @@
 //! Job documents: their placeholders, and the S3 locations that these name.
 //!
 //! Facts: developer guide, create-manage-jobs (presigned URLs) and
-//! software-package-catalog-troubleshooting. Placeholders of package versions are filled in before, see
-//! [`super::destination`].
+//! software-package-catalog-troubleshooting. Placeholders of package versions are filled in before, when a
+//! job is made.
 
 use core::time::Duration;
 
@@ -22,6 +22,8 @@ const UPLOAD: &str = "s3-presigned-url-upload:";
 /// What stands in an upload's key for the names of the execution; each of them twice at most.
 const NAMES: [&str; 3] = ["${thingName}", "${jobId}", "${executionNumber}"];
 const MAX_NAMES: usize = 2;
+/// How placeholders of package versions begin; they may stand within others.
+pub(super) const PACKAGE: &str = "${aws:iot:package:";
 /// What comes before an object's version in a URL of the second version.
 const VERSION_ID: &str = "?versionId=";
 /// The most placeholders that are replaced in one document (AWS general reference, Jobs quotas).
@@ -171,7 +173,7 @@ enum Placeholder {
     Object(ObjectLocation, Option<String>, Version),
     /// An object to presign, but no bucket and key.
     Invalid,
-    /// Nothing that the service replaces.
+    /// Nothing that the service replaces; or nothing yet, in the document of a template.
     Other,
     /// Where to presign an upload; the key may be empty, and may have names to fill in.
     Upload(ObjectLocation),
@@ -209,6 +211,10 @@ impl Placeholder {
     fn parse(inner: &str) -> Self {
         // The document is JSON text: what is written in it may be escaped.
         let inner = serde_json::from_str(&format!("\"{inner}\"")).unwrap_or(inner.to_owned());
+        // Of a template, what stands within is known once there is a job.
+        if inner.contains(PACKAGE) {
+            return Self::Other;
+        }
         if let Some(url) = PRESIGN.iter().find_map(|name| inner.strip_prefix(name)) {
             return Self::object(url, None, Version::V1);
         }

@@ -59,12 +59,18 @@ pub(super) fn check_document(
     presign: &PresignedUrlConfig,
     quotas: &Quotas,
 ) -> Result<(), ControlError> {
+    check_json(document, source)?;
+    check_role(id, document, presign)
+}
+
+/// Checks that a document is JSON, and not too long.
+pub(super) fn check_json(document: &str, source: Option<&str>) -> Result<(), ControlError> {
     let source = source.unwrap_or(INLINE);
     check_size(document.as_bytes(), source, quotas)?;
     if serde_json::from_str::<Value>(document).is_err() {
         return Err(not_json(source));
     }
-    check_role(id, document, presign)
+    Ok(())
 }
 
 fn check_size(document: &[u8], source: &str, quotas: &Quotas) -> Result<(), ControlError> {

@@ -115,9 +115,9 @@ impl Model {
         let document = read_document(inline, source.as_deref(), fetched, &quotas)?;
         let destinations = members.destination_package_versions.as_deref();
         self.check_destinations(scope, destinations.unwrap_or_default())?;
-        check_placeholders(&document)?;
         let presign = members.presigned_url_config.clone().unwrap_or_default();
         check_document(id.as_str(), &document, source.as_deref(), &presign, &quotas)?;
+        check_placeholders(&document)?;
         members.document = Some(document);
 
         let order = self.next_order();

@@ -448,6 +448,37 @@ fn a_template_with_a_placeholder_that_no_version_can_fill_in_is_refused() {
 }
 
 #[test]
+fn a_template_may_have_an_attribute_within_another_placeholder() {
+    let mut model = catalog();
+    let url = format!(
+        "${{aws:iot:s3-presigned-url:{}}}",
+        placeholder("1", "attributes:url")
+    );
+    let members = json!({
+        "document": json!({ "u": url }).to_string(),
+        "destinationPackageVersions": [arn("1")],
+    });
+    add_template(&mut model, members).unwrap();
+    let refused = job_from_template(&mut model, json!({})).unwrap_err();
+    let message = "Role must be provided for pre-sign S3 urls in job document of job J.";
+    assert_eq!(refused.to_string(), message);
+    let role = json!({"presignedUrlConfig": {"roleArn": ROLE}});
+    job_from_template(&mut model, role).unwrap();
+    let filled = json!({"u": "${aws:iot:s3-presigned-url:s3://b/k}"});
+    assert_eq!(stored(&model, false), filled);
+}
+
+#[test]
+fn what_is_filled_in_makes_no_json_of_what_is_none() {
+    let mut model = catalog();
+    let mut request = create_request("J", json!({"destinationPackageVersions": [arn("1")]}));
+    request.document = Some("{\"u\":${aws:iot:package::version::attributes}}".to_owned());
+    let refused = model.create_job(&scope(), request, at(0)).unwrap_err();
+    let message = "Job document located at request input is an invalid JSON document.";
+    assert_eq!(refused.to_string(), message);
+}
+
+#[test]
 fn a_template_takes_the_versions_of_a_job() {
     let mut model = catalog();
     let members = json!({"destinationPackageVersions": [arn("1")]});

@@ -459,6 +459,18 @@ fn an_account_has_a_hundred_packages_at_most() {
 }
 
 #[test]
+fn an_account_has_ten_thousand_versions_at_most() {
+    let mut model = catalog();
+    for number in 1..10_000 {
+        create_version(&mut model, &number.to_string(), json!({})).unwrap();
+    }
+    assert_eq!(
+        kind(create_version(&mut model, "one-more", json!({}))),
+        QUOTA
+    );
+}
+
+#[test]
 fn packages_and_versions_have_tags() {
     let mut model = model();
     create_package(&mut model, "fw", json!({"tags": {"a": "1"}})).unwrap();
