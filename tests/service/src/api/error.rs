@@ -7,9 +7,10 @@ use axum::response::IntoResponse;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::model::error::{ControlError, DeviceError};
+use crate::model::error::{ControlError, DeviceError, PackageError};
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const INVALID_REQUEST: &str = "InvalidRequestException";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// A refusal as the wire carries it.
@@ -32,7 +33,7 @@ impl ApiError {
 
     /// A request that cannot be understood.
     pub(super) fn invalid_request(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "InvalidRequestException", message)
+        Self::new(StatusCode::BAD_REQUEST, INVALID_REQUEST, message)
     }
 
     /// An operation of AWS's that the service does not have.
@@ -118,6 +119,23 @@ impl From<ControlError> for ApiError {
     }
 }
 
+impl From<PackageError> for ApiError {
+    fn from(error: PackageError) -> Self {
+        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut refusal = Self::new(status, error.exception(), error.to_string());
+        match error {
+            PackageError::Conflict { resource_id, .. } => {
+                let member = "resourceId".to_owned();
+                refusal.body.insert(member, resource_id.into());
+            }
+            PackageError::ResourceNotFound(_)
+            | PackageError::ServiceQuotaExceeded(_)
+            | PackageError::Validation(_) => {}
+        }
+        refusal
+    }
+}
+
 impl From<DeviceError> for ApiError {
     fn from(error: DeviceError) -> Self {
         let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -141,6 +159,16 @@ impl IntoResponse for ApiError {
         identify(&mut response);
         response
     }
+}
+
+/// An answer about packages, whose operations have their own name for a request that cannot be understood.
+pub(super) fn in_packages(mut response: Response<Body>) -> Response<Body> {
+    if let Some(exception) = response.headers_mut().get_mut(ERROR_TYPE)
+        && exception == INVALID_REQUEST
+    {
+        *exception = HeaderValue::from_static("ValidationException");
+    }
+    response
 }
 
 /// Gives an answer the id by which clients report it.

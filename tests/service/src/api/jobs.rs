@@ -91,11 +91,13 @@ async fn describe_job(
     State(service): Service,
     Extension(scope): Extension<Scope>,
     Labels(job): Labels<String>,
-    // What DescribeJob tells is not substituted.
-    Parameters(Before { .. }): Parameters<Before>,
+    Parameters(asked): Parameters<Before>,
 ) -> Answered<view::JobDescription> {
     service
-        .control(|model, now| model.describe_job(&scope, &job, now))
+        .control(|model, now| match asked.before_substitution {
+            true => model.describe_job_before_substitution(&scope, &job, now),
+            false => model.describe_job(&scope, &job, now),
+        })
         .map(Answer)
 }
 

@@ -28,6 +28,7 @@ mod error;
 mod extract;
 mod jobs;
 mod local;
+mod packages;
 mod scope;
 mod templates;
 
@@ -108,7 +109,8 @@ impl Api {
             control: plane(
                 control::routes()
                     .merge(jobs::routes())
-                    .merge(templates::routes()),
+                    .merge(templates::routes())
+                    .merge(packages::routes()),
             ),
             data: plane(data::routes()),
             local: plane(local::routes()),

@@ -17,10 +17,12 @@ use crate::http::ShownCertificate;
 
 const MAX_REGION_BYTES: usize = 32;
 /// The first segments of the paths of `iot` and `iot-jobs-data`.
-const IOT_PATHS: [&str; 6] = [
+const IOT_PATHS: [&str; 8] = [
     "endpoint",
     "jobs",
     "job-templates",
+    "package-configuration",
+    "packages",
     "tags",
     "thing-groups",
     "things",

@@ -4,10 +4,12 @@
 use std::io;
 
 use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response, StatusCode};
 
+use super::object::{DELETE_MARKER, VERSION_ID, told_version};
 use super::presign::PresignError;
+use super::reply::insert;
 use super::xml;
 
 /// Why a request for a bucket or an object is refused.
@@ -33,6 +35,23 @@ pub enum S3Error {
     /// no device gets used to giving its identity away.
     #[error("A presigned URL is asked for without a client certificate")]
     ClientCertificateShown,
+    /// CopyObject of an object to itself, with nothing to change.
+    #[error(
+        "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."
+    )]
+    CopyOntoItself,
+    /// The version that is asked for is a delete marker.
+    #[error("The specified method is not allowed against this resource.")]
+    DeleteMarker {
+        /// The marker's version.
+        id: String,
+    },
+    /// The latest version of the object is a delete marker.
+    #[error("The specified key does not exist.")]
+    Deleted {
+        /// The marker's version.
+        id: String,
+    },
     /// The object, or what all objects hold together, exceeds a limit.
     #[error("Your proposed upload exceeds the maximum allowed size of {limit} bytes")]
     EntityTooLarge {
@@ -92,6 +111,9 @@ pub enum S3Error {
     /// The multipart upload does not exist.
     #[error("The specified multipart upload does not exist.")]
     NoSuchUpload,
+    /// The object has no such version.
+    #[error("The specified version does not exist.")]
+    NoSuchVersion,
     /// An operation of S3 that the local service does not have.
     #[error(
         "A header or query you provided implies functionality that the local service does not implement: {what}"
@@ -151,17 +173,22 @@ impl S3Error {
             Self::InvalidArgument { .. } | Self::OneAuthMechanism => {
                 (StatusCode::BAD_REQUEST, "InvalidArgument")
             }
-            Self::TooMany { .. } => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+            Self::CopyOntoItself | Self::TooMany { .. } => {
+                (StatusCode::BAD_REQUEST, "InvalidRequest")
+            }
             Self::InvalidBucketName => (StatusCode::BAD_REQUEST, "InvalidBucketName"),
             Self::InvalidPart => (StatusCode::BAD_REQUEST, "InvalidPart"),
             Self::InvalidRange { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange"),
             Self::KeyTooLong => (StatusCode::BAD_REQUEST, "KeyTooLongError"),
             Self::MalformedXml => (StatusCode::BAD_REQUEST, "MalformedXML"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
+            Self::DeleteMarker { .. } | Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed")
+            }
             Self::MissingContentLength => (StatusCode::LENGTH_REQUIRED, "MissingContentLength"),
             Self::NoSuchBucket => (StatusCode::NOT_FOUND, "NoSuchBucket"),
-            Self::NoSuchKey => (StatusCode::NOT_FOUND, "NoSuchKey"),
+            Self::Deleted { .. } | Self::NoSuchKey => (StatusCode::NOT_FOUND, "NoSuchKey"),
             Self::NoSuchUpload => (StatusCode::NOT_FOUND, "NoSuchUpload"),
+            Self::NoSuchVersion => (StatusCode::NOT_FOUND, "NoSuchVersion"),
             Self::NotImplemented { .. } => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
             Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "PreconditionFailed"),
             Self::Presign(PresignError::Malformed { .. }) => {
@@ -200,6 +227,13 @@ impl S3Error {
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        if let Self::DeleteMarker { id } | Self::Deleted { id } = self {
+            told_version(&mut response, VERSION_ID, Some(id));
+            insert(&mut response, DELETE_MARKER, "true");
+        }
+        if let Self::DeleteMarker { .. } = self {
+            insert(&mut response, ALLOW, "DELETE");
+        }
         response
     }
 }

@@ -1,4 +1,4 @@
-//! The answers of ListBuckets and ListObjectsV2.
+//! The answers of ListBuckets, ListObjects and ListObjectsV2.
 
 use core::fmt::Write as _;
 
@@ -9,7 +9,8 @@ use super::error::S3Error;
 use super::store::{Object, Store};
 use super::xml::{NAMESPACE, Writer};
 
-const MAX_KEYS: usize = 1000;
+/// The most entries of one page.
+pub(super) const MAX_KEYS: usize = 1000;
 /// What S3 leaves as it is with `encoding-type=url`.
 const UNESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
@@ -37,15 +38,65 @@ pub(super) fn buckets(store: &Store, region: &str) -> String {
     xml.finish()
 }
 
-/// What ListObjectsV2 is asked for.
-#[derive(Debug, Default)]
+/// What ListObjects and ListObjectsV2 are asked for.
+#[derive(Debug)]
 pub(super) struct Request {
     pub(super) prefix: String,
     pub(super) delimiter: String,
-    pub(super) start_after: String,
-    pub(super) continuation_token: String,
-    pub(super) max_keys: Option<String>,
+    pub(super) place: Place,
+    pub(super) max_keys: usize,
     pub(super) encoded: bool,
+}
+
+/// Where a list begins, in the words of each operation.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// ListObjects: after this key, or after all keys with this common prefix.
+    Marker(String),
+    /// ListObjectsV2.
+    Token {
+        start_after: String,
+        continuation_token: String,
+    },
+}
+
+/// What entries are made of keys.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entries<'a> {
+    pub(super) prefix: &'a str,
+    pub(super) delimiter: &'a str,
+}
+
+impl Entries<'_> {
+    /// What stands for a key in the list, together with all that begin like it.
+    pub(super) fn common_prefix<'a>(&self, key: &'a str) -> Option<&'a str> {
+        let rest = key.strip_prefix(self.prefix).unwrap_or_default();
+        let at = rest
+            .find(self.delimiter)
+            .filter(|_| !self.delimiter.is_empty())?;
+        key.get(..self.prefix.len() + at + self.delimiter.len())
+    }
+}
+
+/// Reads how many entries a page may have.
+pub(super) fn max_keys(parameter: Option<&str>) -> Result<usize, S3Error> {
+    let Some(text) = parameter else {
+        return Ok(MAX_KEYS);
+    };
+    text.parse()
+        .map(|keys: usize| keys.min(MAX_KEYS))
+        .map_err(|_| S3Error::InvalidArgument {
+            reason: "Argument max-keys must be an integer between 0 and 2147483647".to_owned(),
+        })
+}
+
+/// A key as the list has it.
+pub(super) fn url_encoded(text: &str, encoded: bool) -> String {
+    if encoded {
+        utf8_percent_encode(text, &UNESCAPED).to_string()
+    } else {
+        text.to_owned()
+    }
 }
 
 /// One entry of the list.
@@ -66,42 +117,65 @@ impl Entry {
 
 /// Writes ListBucketResult.
 pub(super) fn objects(store: &Store, bucket: &str, request: &Request) -> Result<String, S3Error> {
-    let max_keys = match &request.max_keys {
-        None => MAX_KEYS,
-        Some(text) => text
-            .parse()
-            .map(|keys: usize| keys.min(MAX_KEYS))
-            .map_err(|_| S3Error::InvalidArgument {
-                reason: "Argument max-keys must be an integer between 0 and 2147483647".to_owned(),
-            })?,
-    };
-    let after = if request.continuation_token.is_empty() {
-        request.start_after.clone()
-    } else {
-        unhex(&request.continuation_token).ok_or_else(|| S3Error::InvalidArgument {
-            reason: "The continuation token provided is incorrect".to_owned(),
-        })?
-    };
+    let after = request.after()?;
     let mut entries = entries(store.list(bucket, &request.prefix, &after)?, request);
-    let next = (entries.len() > max_keys && max_keys > 0).then(|| {
-        entries.truncate(max_keys);
-        entries.last().map(Entry::token).unwrap_or_default()
-    });
-    entries.truncate(max_keys);
-    Ok(write(bucket, request, max_keys, &entries, next.as_deref()))
+    let is_truncated = entries.len() > request.max_keys && request.max_keys > 0;
+    entries.truncate(request.max_keys);
+    let last = entries.last().filter(|_| is_truncated);
+    let next = last.map(|last| request.place.next(last));
+    Ok(write(bucket, request, &Page { entries, next }))
+}
+
+/// A part of the list.
+struct Page {
+    entries: Vec<Entry>,
+    /// Where the rest begins.
+    next: Option<String>,
+}
+
+impl Request {
+    /// The key that the list begins after.
+    fn after(&self) -> Result<String, S3Error> {
+        let names = Entries {
+            prefix: &self.prefix,
+            delimiter: &self.delimiter,
+        };
+        match &self.place {
+            Place::Marker(marker) if names.common_prefix(marker) == Some(marker) => {
+                Ok(Entry::CommonPrefix(marker.clone()).token())
+            }
+            Place::Marker(marker) => Ok(marker.clone()),
+            Place::Token {
+                start_after,
+                continuation_token,
+            } if continuation_token.is_empty() => Ok(start_after.clone()),
+            Place::Token {
+                continuation_token, ..
+            } => unhex(continuation_token).ok_or_else(|| S3Error::InvalidArgument {
+                reason: "The continuation token provided is incorrect".to_owned(),
+            }),
+        }
+    }
+}
+
+impl Place {
+    /// Where the rest of the list begins, if `last` is the last entry so far.
+    fn next(&self, last: &Entry) -> String {
+        match (self, last) {
+            (Self::Marker(_), Entry::CommonPrefix(name) | Entry::Object(name, _)) => name.clone(),
+            (Self::Token { .. }, last) => hex(&last.token()),
+        }
+    }
 }
 
 fn entries(objects: Vec<(String, Object)>, request: &Request) -> Vec<Entry> {
+    let names = Entries {
+        prefix: &request.prefix,
+        delimiter: &request.delimiter,
+    };
     let mut entries = Vec::new();
     for (key, object) in objects {
-        let rest = key.strip_prefix(&request.prefix).unwrap_or_default();
-        let common = match rest.find(&request.delimiter) {
-            Some(at) if !request.delimiter.is_empty() => {
-                key.get(..request.prefix.len() + at + request.delimiter.len())
-            }
-            Some(_) | None => None,
-        };
-        match (common, entries.last()) {
+        match (names.common_prefix(&key), entries.last()) {
             (Some(common), Some(Entry::CommonPrefix(last))) if common == last => {}
             (Some(common), _) => entries.push(Entry::CommonPrefix(common.to_owned())),
             (None, _) => entries.push(Entry::Object(key, Box::new(object))),
@@ -110,20 +184,8 @@ fn entries(objects: Vec<(String, Object)>, request: &Request) -> Vec<Entry> {
     entries
 }
 
-fn write(
-    bucket: &str,
-    request: &Request,
-    max_keys: usize,
-    entries: &[Entry],
-    next: Option<&str>,
-) -> String {
-    let text = |text: &str| {
-        if request.encoded {
-            utf8_percent_encode(text, &UNESCAPED).to_string()
-        } else {
-            text.to_owned()
-        }
-    };
+fn write(bucket: &str, request: &Request, page: &Page) -> String {
+    let text = |text: &str| url_encoded(text, request.encoded);
     let mut xml = Writer::new();
     xml.open("ListBucketResult", Some(NAMESPACE))
         .element("Name", bucket);
@@ -134,13 +196,25 @@ fn write(
     if request.encoded {
         xml.element("EncodingType", "url");
     }
-    xml.element("KeyCount", &entries.len().to_string())
-        .element("MaxKeys", &max_keys.to_string());
-    xml.element("IsTruncated", if next.is_some() { "true" } else { "false" });
-    if let Some(next) = next {
-        xml.element("NextContinuationToken", &hex(next));
+    xml.element("MaxKeys", &request.max_keys.to_string());
+    let is_truncated = page.next.is_some();
+    xml.element("IsTruncated", if is_truncated { "true" } else { "false" });
+    match &request.place {
+        Place::Marker(marker) => {
+            xml.element("Marker", &text(marker));
+            // Without a delimiter, the last key says the same.
+            if let Some(next) = page.next.as_ref().filter(|_| !request.delimiter.is_empty()) {
+                xml.element("NextMarker", &text(next));
+            }
+        }
+        Place::Token { .. } => {
+            xml.element("KeyCount", &page.entries.len().to_string());
+            if let Some(next) = &page.next {
+                xml.element("NextContinuationToken", next);
+            }
+        }
     }
-    for entry in entries {
+    for entry in &page.entries {
         match entry {
             Entry::Object(key, object) => {
                 xml.open("Contents", None).element("Key", &text(key));

@@ -3,11 +3,14 @@
 //!
 //! Header signatures are not verified, as the service stands for one local account; presigned
 //! queries are, against the service's clock (see `presign.rs`). Content is streamed both ways, and
-//! kept in files. ETags are made from SHA-256, not MD5.
+//! kept in files. ETags are made from SHA-256, not MD5. A bucket keeps the versions of its objects on
+//! request.
 
 mod checksum;
 mod chunked;
+mod copy;
 mod date;
+mod delete;
 mod download;
 mod error;
 mod faults;
@@ -21,6 +24,8 @@ mod reply;
 mod routes;
 mod store;
 mod upload;
+mod versioning;
+mod versions;
 mod xml;
 
 #[cfg(test)]
@@ -99,7 +104,7 @@ impl Artifacts {
     /// Issues a URL that reads or writes one object for `expires` from `now` on. No two are equal.
     pub fn presign(
         &self,
-        access: Access,
+        access: Access<'_>,
         bucket: &str,
         key: &str,
         expires: Duration,
@@ -112,16 +117,20 @@ impl Artifacts {
             0
         };
         let signed_at = now.as_secs().saturating_sub(overdue);
-        let method = match access {
-            Access::Read => "GET",
-            Access::Write => "PUT",
+        let (method, version) = match access {
+            Access::Read => ("GET", None),
+            Access::ReadVersion(version) => ("GET", Some(version)),
+            Access::Write => ("PUT", None),
         };
         presign::presign(
             method,
             &self.inner.origin,
             &self.inner.region,
-            bucket,
-            key,
+            presign::Resource {
+                bucket,
+                key,
+                version,
+            },
             presign::Issue {
                 number: self.inner.issued.fetch_add(1, Ordering::Relaxed),
                 expires,
@@ -140,8 +149,8 @@ impl Artifacts {
         location: &ObjectLocation,
         limit: u64,
     ) -> Result<Vec<u8>, SourceError> {
-        let object = self.inner.store.object(&location.bucket, &location.key);
-        let object = object.map_err(|error| {
+        let found = self.inner.store.find(&location.bucket, &location.key, None);
+        let (object, _) = found.map_err(|error| {
             let no_bucket = matches!(error, S3Error::NoSuchBucket);
             if no_bucket {
                 SourceError::BucketNotFound
@@ -170,7 +179,7 @@ impl Artifacts {
 impl Presign for Artifacts {
     fn presign(
         &self,
-        access: Access,
+        access: Access<'_>,
         bucket: &str,
         key: &str,
         expires: Duration,

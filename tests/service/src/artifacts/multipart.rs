@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{Method, Response, StatusCode};
 use uuid::Uuid;
 
+use super::object::{VERSION_ID, told_version};
 use super::reply::{document, status, stored};
 use super::routes::{Call, MAX_XML_BYTES};
 use super::store::{Object, Upload};
@@ -109,7 +110,7 @@ impl Inner {
             headers,
             checksum: None,
         };
-        self.store.put(&call.bucket, &call.key, object)?;
+        let version = self.store.put(&call.bucket, &call.key, object)?;
         self.store.end_upload(id);
         let mut xml = Writer::new();
         xml.open("CompleteMultipartUploadResult", Some(NAMESPACE))
@@ -118,6 +119,8 @@ impl Inner {
             .element("Key", &call.key)
             .element("ETag", &etag);
         xml.close("CompleteMultipartUploadResult");
-        Ok(document(xml.finish()))
+        let mut response = document(xml.finish());
+        told_version(&mut response, VERSION_ID, version.as_deref());
+        Ok(response)
     }
 }

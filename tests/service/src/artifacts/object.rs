@@ -13,6 +13,11 @@ use super::routes::Call;
 use super::store::Object;
 use super::{DownloadFault, Inner, S3Error, date, download};
 
+/// The header that names the version of an object.
+pub(super) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+/// The header that says that a version is a delete marker.
+pub(super) const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
+
 impl Inner {
     pub(super) async fn object(&self, call: &Call<'_>) -> Result<Response<Body>, S3Error> {
         let is_get = call.head.method == Method::GET;
@@ -27,15 +32,16 @@ impl Inner {
         {
             return Err(S3Error::Fault { status });
         }
-        let object = self.store.object(&call.bucket, &call.key)?;
+        let version = call.parameter("versionId");
+        let (object, version) = self.store.find(&call.bucket, &call.key, version)?;
         let headers = &call.head.headers;
+        let mut response = described(&object);
+        told_version(&mut response, VERSION_ID, version.as_deref());
         if !conditions_hold(headers, &object)? {
-            let mut response = described(&object);
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return Ok(response);
         }
 
-        let mut response = described(&object);
         let size = object.content.size;
         let (first, len) = match requested_range(headers, &object) {
             Range::Whole => {
@@ -64,8 +70,15 @@ impl Inner {
     }
 }
 
+/// Names a version in a header, if there is one to tell of.
+pub(super) fn told_version(response: &mut Response<Body>, name: HeaderName, version: Option<&str>) {
+    if let Some(version) = version {
+        insert(response, name, version);
+    }
+}
+
 /// Evaluates preconditions in the order of RFC 9110, 13.2.2. `false` means 304.
-fn conditions_hold(headers: &HeaderMap, object: &Object) -> Result<bool, S3Error> {
+pub(super) fn conditions_hold(headers: &HeaderMap, object: &Object) -> Result<bool, S3Error> {
     let matches = |list: &str| {
         list.split(',')
             .any(|tag| tag.trim() == "*" || tag.trim() == object.etag)

@@ -116,13 +116,23 @@ pub(super) struct Issue {
     pub(super) now: u64,
 }
 
-/// Presigns a `method` of `bucket`/`key` below `origin` (`https://HOST:PORT`).
+/// What a URL is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Resource<'a> {
+    /// The bucket's name.
+    pub(super) bucket: &'a str,
+    /// The object's key.
+    pub(super) key: &'a str,
+    /// The object's version; the latest unless said otherwise.
+    pub(super) version: Option<&'a str>,
+}
+
+/// Presigns a `method` of `resource` below `origin` (`https://HOST:PORT`).
 pub(super) fn presign(
     method: &str,
     origin: &str,
     region: &str,
-    bucket: &str,
-    key: &str,
+    resource: Resource<'_>,
     issue: Issue,
 ) -> PresignedUrl {
     let Issue {
@@ -133,9 +143,11 @@ pub(super) fn presign(
     let (_, host) = origin.split_once("://").unwrap_or(("", origin));
     let path = format!(
         "/{}/{}",
-        encode(bucket),
-        utf8_percent_encode(key, &UNESCAPED_PATH)
+        encode(resource.bucket),
+        utf8_percent_encode(resource.key, &UNESCAPED_PATH)
     );
+    let version = resource.version.map(encode);
+    let version = version.map_or_else(String::new, |version| format!("&versionId={version}"));
     let date = date::amz(now);
     let scope = Scope {
         date: date.get(..8).unwrap_or_default(),
@@ -144,7 +156,7 @@ pub(super) fn presign(
     // In the order of the canonical form.
     let query = format!(
         "X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={credential}&X-Amz-Date={date}&X-Amz-Expires={expires}\
-         &X-Amz-Security-Token={token}&X-Amz-SignedHeaders=host",
+         &X-Amz-Security-Token={token}&X-Amz-SignedHeaders=host{version}",
         credential = encode(&format!("{ACCESS_KEY}/{scope}")),
         token = encode(&format!("{SECURITY_TOKEN}{number:016X}==")),
     );
@@ -354,10 +366,34 @@ mod tests {
     }
 
     fn issue_for(method: &str) -> String {
-        let key = "a b/ü+1.bin";
-        presign(method, ORIGIN, "eu-west-1", "firmware", key, ISSUE)
+        issue_version(method, None)
+    }
+
+    fn issue_version(method: &str, version: Option<&str>) -> String {
+        let resource = Resource {
+            bucket: "firmware",
+            key: "a b/ü+1.bin",
+            version,
+        };
+        presign(method, ORIGIN, "eu-west-1", resource, ISSUE)
             .reveal()
             .to_owned()
+    }
+
+    #[test]
+    fn a_url_is_bound_to_the_version_that_it_names() {
+        let url = issue_version("GET", Some("a/1+"));
+        assert!(url.contains("&versionId=a%2F1%2B&"));
+        assert_eq!(check("GET", &url, NOW), Ok(()));
+        for other in [
+            url.replace("a%2F1%2B", "b"),
+            url.replace("&versionId=a%2F1%2B", ""),
+        ] {
+            assert_eq!(
+                check("GET", &other, NOW),
+                Err(PresignError::SignatureMismatch)
+            );
+        }
     }
 
     #[test]
@@ -470,7 +506,12 @@ mod tests {
 
     #[test]
     fn a_url_prints_without_its_query() {
-        let url = presign("GET", ORIGIN, "eu-west-1", "firmware", "image", ISSUE);
+        let resource = Resource {
+            bucket: "firmware",
+            key: "image",
+            version: None,
+        };
+        let url = presign("GET", ORIGIN, "eu-west-1", resource, ISSUE);
         assert_eq!(
             format!("{url} {url:?}"),
             "https://localhost:9443/firmware/image?… https://localhost:9443/firmware/image?…"

@@ -32,9 +32,11 @@ pub(super) fn verify(request: &SignedRequest<'_>, now: u64) -> Result<(), Presig
         return Err(PresignError::UnknownAccessKey);
     }
     let header = |name| (request.header)(name).unwrap_or_default();
-    // Headers and parameters of Amazon's own would follow; requests with them do not verify.
+    let version = query.parameter("versionId");
+    let version = version.map_or_else(|_| String::new(), |id| format!("?versionId={id}"));
+    // Headers and other parameters of Amazon's own would follow; requests with them do not verify.
     let to_sign = format!(
-        "{method}\n{md5}\n{content_type}\n{expires}\n{path}",
+        "{method}\n{md5}\n{content_type}\n{expires}\n{path}{version}",
         method = request.method,
         md5 = header("content-md5"),
         content_type = header("content-type"),

@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, HOST, LOCATION};
-use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, request};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
+use super::copy::COPY_SOURCE;
+use super::object::{VERSION_ID, told_version};
 use super::presign::{SignedRequest, is_presigned, verify};
 use super::reply::{document, status, stored, text};
-use super::xml::{self, NAMESPACE, Writer};
+use super::xml::{NAMESPACE, Writer};
 use super::{Artifacts, Inner, S3Error, list, upload};
 use crate::http::ShownCertificate;
 use crate::model::time::Timestamp;
 
 /// The XML that a client may send: a list of parts is the longest.
 pub(super) const MAX_XML_BYTES: usize = 2 << 20;
-/// The most objects of one DeleteObjects.
-const MAX_DELETED: usize = 1000;
 
 impl Artifacts {
     /// Answers one request of S3's API.
@@ -84,25 +84,27 @@ impl<'a> Call<'a> {
         self.query.get(name).map(String::as_str)
     }
 
-    fn owned(&self, name: &str) -> String {
+    pub(super) fn owned(&self, name: &str) -> String {
         self.parameter(name).unwrap_or_default().to_owned()
     }
 
-    /// Refuses what would be silently ignored: `?acl` must not list a bucket.
+    /// Refuses what would be silently ignored: `?acl` must not list a bucket, and a copied part has no body.
     pub(super) fn allow(&self, parameters: &[&str]) -> Result<(), S3Error> {
+        self.allow_parameters(parameters)?;
+        if self.head.headers.contains_key(COPY_SOURCE) {
+            return Err(S3Error::NotImplemented {
+                what: COPY_SOURCE.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Refuses parameters that would be silently ignored.
+    pub(super) fn allow_parameters(&self, parameters: &[&str]) -> Result<(), S3Error> {
         let is_known =
             |name: &str| parameters.contains(&name) || name == "x-id" || is_signature(name);
-        let query = self.query.keys().find(|name| !is_known(name));
-        let copy = self
-            .head
-            .headers
-            .keys()
-            .map(HeaderName::as_str)
-            .find(|name| *name == "x-amz-copy-source");
-        match query.map(String::as_str).or(copy) {
-            Some(what) => Err(S3Error::NotImplemented {
-                what: what.to_owned(),
-            }),
+        match self.query.keys().find(|name| !is_known(name)) {
+            Some(what) => Err(S3Error::NotImplemented { what: what.clone() }),
             None => Ok(()),
         }
     }
@@ -126,22 +128,28 @@ impl Inner {
         if call.query.contains_key("uploads") || call.query.contains_key("uploadId") {
             return self.multipart(&call, body).await;
         }
-        call.allow(&[])?;
         match head.method {
-            Method::PUT => {
-                self.store.check_key(&call.bucket, &call.key)?;
-                let object = upload::receive(&self.store, &head.headers, body, now).await?;
-                let response = stored(&object);
-                self.store.put(&call.bucket, &call.key, object)?;
-                Ok(response)
+            Method::PUT => match text(&head.headers, COPY_SOURCE) {
+                Some(source) => self.copy(&call, source),
+                None => self.put(&call, body).await,
+            },
+            Method::GET | Method::HEAD => {
+                call.allow(&["versionId"])?;
+                self.object(&call).await
             }
-            Method::GET | Method::HEAD => self.object(&call).await,
-            Method::DELETE => {
-                self.store.delete(&call.bucket, &call.key)?;
-                Ok(status(StatusCode::NO_CONTENT))
-            }
+            Method::DELETE => self.delete_object(&call),
             _ => Err(S3Error::MethodNotAllowed),
         }
+    }
+
+    async fn put(&self, call: &Call<'_>, body: Body) -> Result<Response<Body>, S3Error> {
+        call.allow(&[])?;
+        self.store.check_key(&call.bucket, &call.key)?;
+        let object = upload::receive(&self.store, &call.head.headers, body, call.now).await?;
+        let mut response = stored(&object);
+        let version = self.store.put(&call.bucket, &call.key, object)?;
+        told_version(&mut response, VERSION_ID, version.as_deref());
+        Ok(response)
     }
 
     fn service(&self, call: &Call<'_>) -> Result<Response<Body>, S3Error> {
@@ -160,6 +168,9 @@ impl Inner {
     async fn bucket(&self, call: &Call<'_>, body: Body) -> Result<Response<Body>, S3Error> {
         let name = &call.bucket;
         match call.head.method {
+            Method::GET | Method::PUT if call.query.contains_key("versioning") => {
+                self.versioning(call, body).await
+            }
             Method::PUT => {
                 call.allow(&[])?;
                 upload::small(body, MAX_XML_BYTES).await?;
@@ -195,40 +206,13 @@ impl Inner {
                     self.region
                 )))
             }
+            Method::GET if call.query.contains_key("versions") => self.list_versions(call),
             Method::GET => self.list(call),
             Method::POST if call.query.contains_key("delete") => {
-                call.allow(&["delete"])?;
                 self.delete_objects(call, body).await
             }
             _ => Err(S3Error::MethodNotAllowed),
         }
-    }
-
-    /// DeleteObjects. An object that does not exist counts as deleted.
-    async fn delete_objects(&self, call: &Call<'_>, body: Body) -> Result<Response<Body>, S3Error> {
-        let request = upload::small(body, MAX_XML_BYTES).await?;
-        let request = core::str::from_utf8(&request).map_err(|_| S3Error::MalformedXml)?;
-        let keys = xml::elements(request, "Object").map(|object| {
-            let key = xml::elements(object, "Key").next().map(xml::text);
-            key.ok_or(S3Error::MalformedXml)
-        });
-        let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
-        if keys.is_empty() || keys.len() > MAX_DELETED {
-            return Err(S3Error::MalformedXml);
-        }
-        let is_quiet = xml::elements(request, "Quiet").any(|quiet| quiet.trim() == "true");
-        let mut xml = Writer::new();
-        xml.open("DeleteResult", Some(NAMESPACE));
-        for key in keys {
-            self.store.delete(&call.bucket, &key)?;
-            if !is_quiet {
-                xml.open("Deleted", None)
-                    .element("Key", &key)
-                    .close("Deleted");
-            }
-        }
-        xml.close("DeleteResult");
-        Ok(document(xml.finish()))
     }
 
     fn list(&self, call: &Call<'_>) -> Result<Response<Body>, S3Error> {
@@ -238,21 +222,28 @@ impl Inner {
             "delimiter",
             "start-after",
             "continuation-token",
+            "marker",
             "max-keys",
             "encoding-type",
             "fetch-owner",
         ])?;
-        if call.parameter("list-type") != Some("2") {
-            return Err(S3Error::NotImplemented {
-                what: "ListObjects (version 1); use ListObjectsV2".to_owned(),
-            });
-        }
+        let place = match call.parameter("list-type") {
+            None => list::Place::Marker(call.owned("marker")),
+            Some("2") => list::Place::Token {
+                start_after: call.owned("start-after"),
+                continuation_token: call.owned("continuation-token"),
+            },
+            Some(_) => {
+                return Err(S3Error::InvalidArgument {
+                    reason: "Invalid List Type specified in Request".to_owned(),
+                });
+            }
+        };
         let request = list::Request {
             prefix: call.owned("prefix"),
             delimiter: call.owned("delimiter"),
-            start_after: call.owned("start-after"),
-            continuation_token: call.owned("continuation-token"),
-            max_keys: call.parameter("max-keys").map(str::to_owned),
+            place,
+            max_keys: list::max_keys(call.parameter("max-keys"))?,
             encoded: call.parameter("encoding-type") == Some("url"),
         };
         list::objects(&self.store, &call.bucket, &request).map(document)

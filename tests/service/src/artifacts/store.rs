@@ -3,6 +3,8 @@
 //! Nothing survives the service: the index is lost with it, and the files are of no use without.
 //! A file is deleted when the last reader of its object is done.
 
+mod objects;
+
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -18,6 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::checksum::{Checksum, Running};
 use super::error::S3Error;
 use super::presign::hex;
+use super::versions::{History, Versioning};
 
 /// The largest object.
 pub const MAX_OBJECT_BYTES: u64 = 4 << 30;
@@ -25,10 +28,8 @@ pub const MAX_OBJECT_BYTES: u64 = 4 << 30;
 pub const MAX_STORED_BYTES: u64 = 16 << 30;
 
 const MAX_BUCKETS: usize = 100;
-const MAX_OBJECTS: usize = 10_000;
 pub(super) const MAX_UPLOADS: usize = 100;
 const MAX_PARTS: usize = 10_000;
-const MAX_KEY_BYTES: usize = 1024;
 const COPY_BYTES: usize = 256 * 1024;
 
 /// An object, or a part of one.
@@ -76,7 +77,9 @@ pub(super) struct Upload {
 #[derive(Debug, Default)]
 struct Bucket {
     created: u64,
-    objects: BTreeMap<String, Object>,
+    versioning: Versioning,
+    /// By key; none of them is empty.
+    objects: BTreeMap<String, History>,
 }
 
 #[derive(Debug, Default)]
@@ -166,67 +169,6 @@ impl Store {
             .get(name)
             .map(|_| ())
             .ok_or(S3Error::NoSuchBucket)
-    }
-
-    /// Whether an object may be written there.
-    pub(super) fn check_key(&self, bucket: &str, key: &str) -> Result<(), S3Error> {
-        if key.len() > MAX_KEY_BYTES {
-            return Err(S3Error::KeyTooLong);
-        }
-        let index = self.index();
-        let count: usize = index
-            .buckets
-            .values()
-            .map(|bucket| bucket.objects.len())
-            .sum();
-        let bucket = index.buckets.get(bucket).ok_or(S3Error::NoSuchBucket)?;
-        if count >= MAX_OBJECTS && !bucket.objects.contains_key(key) {
-            return Err(S3Error::TooMany {
-                what: "objects",
-                limit: MAX_OBJECTS,
-            });
-        }
-        Ok(())
-    }
-
-    pub(super) fn object(&self, bucket: &str, key: &str) -> Result<Object, S3Error> {
-        let index = self.index();
-        let bucket = index.buckets.get(bucket).ok_or(S3Error::NoSuchBucket)?;
-        bucket.objects.get(key).cloned().ok_or(S3Error::NoSuchKey)
-    }
-
-    pub(super) fn put(&self, bucket: &str, key: &str, object: Object) -> Result<(), S3Error> {
-        self.check_key(bucket, key)?;
-        let mut index = self.index();
-        let bucket = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
-        bucket.objects.insert(key.to_owned(), object);
-        Ok(())
-    }
-
-    /// Deletes an object; one that does not exist is deleted already.
-    pub(super) fn delete(&self, bucket: &str, key: &str) -> Result<(), S3Error> {
-        let mut index = self.index();
-        let bucket = index.buckets.get_mut(bucket).ok_or(S3Error::NoSuchBucket)?;
-        bucket.objects.remove(key);
-        Ok(())
-    }
-
-    /// The objects of a bucket whose keys begin with `prefix` and come after `after`, in order.
-    pub(super) fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        after: &str,
-    ) -> Result<Vec<(String, Object)>, S3Error> {
-        let index = self.index();
-        let bucket = index.buckets.get(bucket).ok_or(S3Error::NoSuchBucket)?;
-        let objects = bucket.objects.range(prefix.to_owned()..);
-        let objects = objects
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .filter(|(key, _)| key.as_str() > after);
-        Ok(objects
-            .map(|(key, object)| (key.clone(), object.clone()))
-            .collect())
     }
 
     pub(super) fn begin_upload(&self, id: String, upload: Upload) -> Result<(), S3Error> {
@@ -437,8 +379,8 @@ mod tests {
         };
         store.put("bucket", "key", object).unwrap();
 
-        let reader = store.object("bucket", "key").unwrap();
-        store.delete("bucket", "key").unwrap();
+        let reader = store.find("bucket", "key", None).unwrap();
+        store.delete("bucket", "key", None, 0).unwrap();
         assert_eq!(files(), 1);
         drop(reader);
         assert_eq!(files(), 0);

@@ -1,5 +1,7 @@
 //! The store through its HTTP face, as clients see it.
 
+mod versions;
+
 use axum::body::{Body, Bytes};
 use axum::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, IF_RANGE,

@@ -1,14 +1,13 @@
 //! CreateJob.
 //!
 //! Messages without a page of their own were seen on the live service (control-plane notes of
-//! MiniStack 1.5.33); those of members that are not supported yet are ours.
+//! MiniStack 1.5.33).
 
-use std::collections::BTreeSet;
-
-use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Model;
 use super::continuous::{Reach, check_targets};
+use super::destination::{Destinations, check_arns};
 use super::error::ControlError;
 use super::job::{Job, MAX_TIMEOUT_MINUTES, Terms};
 use super::managed::{Managed, substitute};
@@ -86,7 +85,6 @@ impl Model {
         now: Timestamp,
     ) -> Result<JobReference, ControlError> {
         let id = check_members(&request)?;
-        refuse_unsupported(&request)?;
         check_sources(&request, request.job_template_arn.is_some())?;
         let managed = self.fill_from_template(scope, &mut request)?;
         check_parameters(&request, managed)?;
@@ -108,15 +106,10 @@ impl Model {
         }
         let targets = request.targets.clone().unwrap_or_default();
         let reach = self.resolve(scope, &targets)?;
-        let presign = request.presigned_url_config.unwrap_or_default();
-        let source = request.document_source.as_deref();
-        let written = read_document(request.document, source, request.fetched)?;
-        let parameters = request.document_parameters.clone().unwrap_or_default();
-        let document = match managed {
-            Some(_) => substitute(&written, &parameters),
-            None => written.clone(),
-        };
-        check_document(id.as_str(), &document, source, &presign)?;
+        let arns = request.destination_package_versions.take();
+        let destinations = self.destinations(scope, arns.as_deref().unwrap_or_default())?;
+        let (document, before_substitution) =
+            self.write_document(scope, &id, &mut request, managed, &destinations)?;
         self.refuse_crowd(&schedule, now)?;
 
         let terms = Terms {
@@ -126,9 +119,11 @@ impl Model {
             document_source: request.document_source,
             template_arn: request.job_template_arn,
             document_parameters: request.document_parameters,
-            before_substitution: managed.map(|_| written),
+            before_substitution,
+            destination_package_versions: arns.is_some().then(|| destinations.arns(scope)),
+            destinations_before_substitution: arns,
             description: request.description,
-            presigned_url_config: presign,
+            presigned_url_config: request.presigned_url_config.unwrap_or_default(),
             timeout_config: request.timeout_config.unwrap_or_default(),
             rollout: request.job_executions_rollout_config.unwrap_or_default(),
             abort: request.abort_config,
@@ -146,6 +141,29 @@ impl Model {
         self.jobs.insert(id.clone(), job);
         self.begin(&id, now);
         Ok(reference)
+    }
+
+    /// The document of a new job, and what it was before it was filled in if that differs.
+    fn write_document(
+        &self,
+        scope: &Scope,
+        id: &JobId,
+        request: &mut CreateJob,
+        managed: Option<&'static Managed>,
+        destinations: &Destinations,
+    ) -> Result<(String, Option<String>), ControlError> {
+        let source = request.document_source.as_deref();
+        let written = read_document(request.document.take(), source, request.fetched.take())?;
+        let filled = match (managed, &request.document_parameters) {
+            (Some(_), Some(parameters)) => substitute(&written, parameters),
+            (Some(_), None) => substitute(&written, &BTreeMap::new()),
+            (None, _) => written.clone(),
+        };
+        let presign = request.presigned_url_config.clone().unwrap_or_default();
+        let document = destinations.fill(&self.packages, scope, &filled, &presign)?;
+        check_document(id.as_str(), &document, source, &presign)?;
+        let before = (document != written).then_some(written);
+        Ok((document, before))
     }
 
     /// Refuses a job that would begin while too many others roll out.
@@ -233,6 +251,7 @@ pub(super) fn check_terms(violations: &mut Violations, request: &CreateJob) {
     violations.optional_text("documentSource", request.document_source.as_ref(), SOURCE);
     violations.optional_text("description", request.description.as_ref(), COMMENT);
     check_presign(violations, request.presigned_url_config.as_ref());
+    check_arns(violations, request.destination_package_versions.as_ref());
     if let Some(rollout) = &request.job_executions_rollout_config {
         rollout.check(violations);
     }
@@ -257,28 +276,6 @@ fn check_parameters(
         None => Err(invalid(
             "Document parameters can only be used with an AWS managed job template.",
         )),
-    }
-}
-
-pub(super) fn refuse_unsupported(request: &CreateJob) -> Result<(), ControlError> {
-    let members = [(
-        "destinationPackageVersions",
-        &request.destination_package_versions,
-    )];
-    let asked = members.iter().find(|(_, value)| is_given(value.as_ref()));
-    match asked {
-        Some((member, _)) => Err(unsupported(member)),
-        None => Ok(()),
-    }
-}
-
-/// Whether a member asks for anything: an empty configuration does not.
-fn is_given(value: Option<&Value>) -> bool {
-    match value {
-        None | Some(Value::Null) => false,
-        Some(Value::Array(elements)) => !elements.is_empty(),
-        Some(Value::Object(members)) => !members.is_empty(),
-        Some(Value::Bool(_) | Value::Number(_) | Value::String(_)) => true,
     }
 }
 
@@ -330,10 +327,6 @@ fn unknown_target(arn: &str) -> ControlError {
         }
         Some(_) | None => invalid(&format!("Target {arn} is invalid.")),
     }
-}
-
-pub(super) fn unsupported(what: &str) -> ControlError {
-    invalid(&format!("{what} is not supported yet by this service."))
 }
 
 fn invalid(message: &str) -> ControlError {

@@ -1,7 +1,8 @@
 //! Job documents: their placeholders, and the S3 locations that these name.
 //!
 //! Facts: developer guide, create-manage-jobs (presigned URLs) and
-//! software-package-catalog-troubleshooting.
+//! software-package-catalog-troubleshooting. Placeholders of package versions are filled in before, see
+//! [`super::destination`].
 
 use core::time::Duration;
 
@@ -21,15 +22,18 @@ const UPLOAD: &str = "s3-presigned-url-upload:";
 /// What stands in an upload's key for the names of the execution; each of them twice at most.
 const NAMES: [&str; 3] = ["${thingName}", "${jobId}", "${executionNumber}"];
 const MAX_NAMES: usize = 2;
-const PACKAGE: &str = "package:";
+/// What comes before an object's version in a URL of the second version.
+const VERSION_ID: &str = "?versionId=";
 /// The most placeholders that are replaced in one document (AWS general reference, Jobs quotas).
 const MAX_SUBSTITUTIONS: usize = 10;
 
 /// What a URL allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum Access<'a> {
     /// To read the object.
     Read,
+    /// To read this version of the object.
+    ReadVersion(&'a str),
     /// To put an object there.
     Write,
 }
@@ -39,7 +43,7 @@ pub trait Presign: Send + Sync {
     /// A URL of the object `key` in `bucket` that works from `now` on for `expires`.
     fn presign(
         &self,
-        access: Access,
+        access: Access<'_>,
         bucket: &str,
         key: &str,
         expires: Duration,
@@ -64,8 +68,8 @@ impl Document {
         while let Some(found) = Found::first(rest) {
             text.push_str(found.before);
             match found.placeholder {
-                Placeholder::Object(location, _) => text.push_str(&presign.presign(
-                    Access::Read,
+                Placeholder::Object(location, version, _) => text.push_str(&presign.presign(
+                    version.as_deref().map_or(Access::Read, Access::ReadVersion),
                     &location.bucket,
                     &location.key,
                     self.expires,
@@ -78,9 +82,7 @@ impl Document {
                     self.expires,
                     now,
                 )),
-                Placeholder::Invalid | Placeholder::Other | Placeholder::Unsupported => {
-                    text.push_str(found.spelling);
-                }
+                Placeholder::Invalid | Placeholder::Other => text.push_str(found.spelling),
             }
             rest = found.after;
         }
@@ -126,8 +128,6 @@ pub(super) enum PlaceholderError {
         /// How many it may have.
         limit: usize,
     },
-    /// AWS knows it, this service does not.
-    Unsupported(String),
 }
 
 /// Which placeholders of `text` need a role to be presigned: the first one's version, if any.
@@ -136,8 +136,8 @@ pub(super) fn needs_role(text: &str) -> Result<Option<Version>, PlaceholderError
     let mut rest = text;
     while let Some(found) = Found::first(rest) {
         match found.placeholder {
-            Placeholder::Object(_, version) => {
-                needed = needed.or(Some(version));
+            Placeholder::Object(_, _, generation) => {
+                needed = needed.or(Some(generation));
                 replaced += 1;
             }
             Placeholder::Upload(_) => {
@@ -148,9 +148,6 @@ pub(super) fn needs_role(text: &str) -> Result<Option<Version>, PlaceholderError
                 return Err(PlaceholderError::Invalid(found.spelling.to_owned()));
             }
             Placeholder::Other => {}
-            Placeholder::Unsupported => {
-                return Err(PlaceholderError::Unsupported(found.spelling.to_owned()));
-            }
         }
         rest = found.after;
     }
@@ -170,14 +167,12 @@ struct Found<'a> {
 }
 
 enum Placeholder {
-    /// An object to presign.
-    Object(ObjectLocation, Version),
+    /// An object to presign, and the version of it.
+    Object(ObjectLocation, Option<String>, Version),
     /// An object to presign, but no bucket and key.
     Invalid,
     /// Nothing that the service replaces.
     Other,
-    /// Something that AWS replaces and this service does not.
-    Unsupported,
     /// Where to presign an upload; the key may be empty, and may have names to fill in.
     Upload(ObjectLocation),
 }
@@ -215,22 +210,20 @@ impl Placeholder {
         // The document is JSON text: what is written in it may be escaped.
         let inner = serde_json::from_str(&format!("\"{inner}\"")).unwrap_or(inner.to_owned());
         if let Some(url) = PRESIGN.iter().find_map(|name| inner.strip_prefix(name)) {
-            return Self::object(url, Version::V1);
+            return Self::object(url, None, Version::V1);
         }
         if let Some(url) = inner.strip_prefix(PRESIGN_V2) {
             let Some(url) = percent_decode_str(url).decode_utf8().ok() else {
                 return Self::Invalid;
             };
-            if url.contains("?versionId=") {
-                return Self::Unsupported;
-            }
-            return Self::object(&url, Version::V2);
+            return match url.rsplit_once(VERSION_ID) {
+                Some((_, "")) => Self::Invalid,
+                Some((url, version)) => Self::object(url, Some(version.to_owned()), Version::V2),
+                None => Self::object(&url, None, Version::V2),
+            };
         }
         if let Some(url) = inner.strip_prefix(UPLOAD) {
             return Self::upload(url);
-        }
-        if inner.starts_with(PACKAGE) {
-            return Self::Unsupported;
         }
         Self::Other
     }
@@ -250,9 +243,9 @@ impl Placeholder {
         location.filter(fits).map_or(Self::Invalid, Self::Upload)
     }
 
-    fn object(url: &str, version: Version) -> Self {
+    fn object(url: &str, version: Option<String>, generation: Version) -> Self {
         match ObjectLocation::parse(url) {
-            Some(location) => Self::Object(location, version),
+            Some(location) => Self::Object(location, version, generation),
             None => Self::Invalid,
         }
     }
@@ -336,15 +329,19 @@ mod tests {
     impl Presign for Spell {
         fn presign(
             &self,
-            access: Access,
+            access: Access<'_>,
             bucket: &str,
             key: &str,
             expires: Duration,
             now: Timestamp,
         ) -> String {
-            let write = if access == Access::Write { "PUT " } else { "" };
+            let what = match access {
+                Access::Read => String::new(),
+                Access::ReadVersion(version) => format!("{version} of "),
+                Access::Write => "PUT ".to_owned(),
+            };
             format!(
-                "<{write}{bucket}|{key}|{}|{}>",
+                "<{what}{bucket}|{key}|{}|{}>",
                 expires.as_secs(),
                 now.as_secs()
             )
@@ -435,6 +432,7 @@ mod tests {
         for placeholder in [
             "${aws:iot:code-sign-signature:s3://eu-west-1.b/k@v}",
             "${aws:iot:parameter:path}",
+            "${aws:iot:package:p:version:1:attributes:a}",
             "${aws:iot:s3-presigned-url:nothing",
             "${HOME}",
         ] {
@@ -501,18 +499,28 @@ mod tests {
 
     #[test]
     fn placeholders_that_cannot_be_honoured_are_named() {
-        let broken = "${aws:iot:s3-presigned-url:s3://b}";
-        assert_eq!(
-            needs_role(broken),
-            Err(PlaceholderError::Invalid(broken.to_owned()))
-        );
-        for unsupported in [
-            "${aws:iot:package:p:version:1:attributes:a}",
-            "${aws:iot:s3-presigned-url-v2:https://b.s3.amazonaws.com/k%3FversionId%3D1}",
+        for broken in [
+            "${aws:iot:s3-presigned-url:s3://b}",
+            "${aws:iot:s3-presigned-url-v2:https://b.s3.amazonaws.com/k%3FversionId%3D}",
         ] {
             assert_eq!(
-                needs_role(unsupported),
-                Err(PlaceholderError::Unsupported(unsupported.to_owned()))
+                needs_role(broken),
+                Err(PlaceholderError::Invalid(broken.to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn a_placeholder_of_the_second_generation_may_name_a_version() {
+        for url in [
+            "https://b.s3.amazonaws.com/a%20b%3FversionId%3Dv1",
+            "https://s3.eu-west-1.amazonaws.com/b/a%20b%3FversionId%3Dv1",
+        ] {
+            let placeholder = format!("${{aws:iot:s3-presigned-url-v2:{url}}}");
+            assert_eq!(needs_role(&placeholder), Ok(Some(Version::V2)));
+            assert_eq!(
+                substituted(&placeholder),
+                r#"{"u":"<v1 of b|a b|300|1700000000>"}"#
             );
         }
     }

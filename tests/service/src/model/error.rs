@@ -1,6 +1,7 @@
 //! Why the service refuses a request.
 //!
-//! [`ControlError`] is for who makes jobs, [`DeviceError`] for who runs them. Exceptions and HTTP
+//! [`ControlError`] is for who makes jobs, [`PackageError`] for who keeps software packages,
+//! [`DeviceError`] for who runs jobs. Exceptions and HTTP
 //! statuses are those of the API reference pages of the operations.
 
 use super::status::ExecutionState;
@@ -73,6 +74,51 @@ impl ControlError {
             | Self::ResourceAlreadyExists { .. }
             | Self::VersionConflict { .. } => 409,
             Self::LimitExceeded(_) => 410,
+        }
+    }
+}
+
+/// Why a request about software packages was refused. Their operations have exceptions of their own.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PackageError {
+    /// The name is taken, or the package or version is in a state that does not allow this.
+    #[error("{message}")]
+    Conflict {
+        /// What is in the way.
+        message: String,
+        /// The name of what is in the way.
+        resource_id: String,
+    },
+    /// There is no such package or version.
+    #[error("{0}")]
+    ResourceNotFound(String),
+    /// A quota is exhausted.
+    #[error("{0}")]
+    ServiceQuotaExceeded(String),
+    /// A member is missing, malformed or in conflict with another one.
+    #[error("{0}")]
+    Validation(String),
+}
+
+impl PackageError {
+    /// The exception's name, as in `x-amzn-ErrorType`.
+    pub fn exception(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "ConflictException",
+            Self::ResourceNotFound(_) => "ResourceNotFoundException",
+            Self::ServiceQuotaExceeded(_) => "ServiceQuotaExceededException",
+            Self::Validation(_) => "ValidationException",
+        }
+    }
+
+    /// The HTTP status of the exception.
+    pub fn http_status(&self) -> u16 {
+        match self {
+            Self::Validation(_) => 400,
+            Self::ServiceQuotaExceeded(_) => 402,
+            Self::ResourceNotFound(_) => 404,
+            Self::Conflict { .. } => 409,
         }
     }
 }

@@ -60,6 +60,10 @@ pub(super) struct Terms {
     pub(super) document_parameters: Option<BTreeMap<String, String>>,
     /// The document before it was filled, if it was.
     pub(super) before_substitution: Option<String>,
+    /// The package versions that the job installs.
+    pub(super) destination_package_versions: Option<Vec<String>>,
+    /// The same as they were given, which may be by `$default`.
+    pub(super) destinations_before_substitution: Option<Vec<String>>,
     pub(super) description: Option<String>,
     pub(super) presigned_url_config: PresignedUrlConfig,
     pub(super) timeout_config: TimeoutConfig,
@@ -348,6 +352,7 @@ impl Job {
             namespace_id: self.namespace.clone(),
             job_template_arn: self.terms.template_arn.clone(),
             document_parameters: self.terms.document_parameters.clone(),
+            destination_package_versions: self.terms.destination_package_versions.clone(),
             is_concurrent: self.is_rolling_out(),
             scheduling_config: self.terms.scheduling_config.clone(),
             scheduled_job_rollouts: self.terms.schedule.next_rollouts(now),

@@ -54,7 +54,22 @@ impl Model {
         })
     }
 
-    /// GetJobDocument; on request as it was before its parameters were put in.
+    /// DescribeJob, with the package versions in the words of who made the job.
+    pub fn describe_job_before_substitution(
+        &self,
+        scope: &Scope,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<JobDescription, ControlError> {
+        let mut description = self.describe_job(scope, id, now)?;
+        if let Some(job) = self.jobs.get(&description.job.job_id) {
+            let given = job.terms.destinations_before_substitution.clone();
+            description.job.destination_package_versions = given;
+        }
+        Ok(description)
+    }
+
+    /// GetJobDocument; on request as it was before it was filled in.
     pub fn job_document(
         &self,
         id: &str,

@@ -10,6 +10,7 @@ pub(crate) mod calendar;
 mod continuous;
 mod create;
 mod cron;
+mod destination;
 mod details;
 mod device_plane;
 pub mod document;
@@ -19,12 +20,16 @@ pub mod events;
 mod execution;
 mod executions;
 mod groups;
+mod idempotency;
 mod job;
 mod jobs;
 mod ledger;
 mod managed;
 pub mod names;
 pub mod operation;
+mod package_requests;
+mod package_versions;
+mod packages;
 mod page;
 mod registry;
 pub mod request;
@@ -50,6 +55,7 @@ use job::Job;
 use ledger::Queue;
 use names::{GroupName, JobId, NamespaceId, TemplateId, ThingName};
 use operation::{JobExecution, Pending};
+use packages::Packages;
 use registry::Thing;
 use template::JobTemplate;
 use time::Timestamp;
@@ -97,7 +103,7 @@ pub enum Effect {
     },
 }
 
-/// Things, groups, jobs and executions.
+/// Things, groups, jobs and executions, job templates and software packages.
 #[derive(Debug, Default)]
 pub struct Model {
     knobs: Knobs,
@@ -105,6 +111,7 @@ pub struct Model {
     groups: BTreeMap<GroupName, Group>,
     jobs: BTreeMap<JobId, Job>,
     templates: BTreeMap<TemplateId, JobTemplate>,
+    packages: Packages,
     /// What the executions in `jobs` mean for each thing.
     queues: BTreeMap<ThingName, Queue>,
     /// The executions in `jobs` that will time out.

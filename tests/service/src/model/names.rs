@@ -20,10 +20,19 @@ pub(super) const WITH_COLON: Pattern = Pattern {
     printed: "[a-zA-Z0-9:_-]+",
     allows: is_colon_char,
 };
+/// Characters of the names of software packages and of their versions.
+pub(super) const WITH_DOT: Pattern = Pattern {
+    printed: "[a-zA-Z0-9-_.]+",
+    allows: is_dot_char,
+};
 /// Longest thing or group name.
 pub(super) const MAX_THING_NAME: usize = 128;
 /// Longest job id.
 pub(super) const MAX_JOB_ID: usize = 64;
+/// Longest name of a software package.
+pub(super) const MAX_PACKAGE_NAME: usize = 128;
+/// Longest name of a package version.
+pub(super) const MAX_VERSION_NAME: usize = 64;
 /// Longest namespace that this service takes; the API reference names no limit.
 const MAX_NAMESPACE: usize = 128;
 
@@ -80,6 +89,14 @@ name!(
     /// The namespace of a job. Jobs without one are in the default namespace, `None` everywhere.
     NamespaceId, MAX_NAMESPACE, is_plain_char
 );
+name!(
+    /// The name of a software package.
+    PackageName, MAX_PACKAGE_NAME, is_dot_char
+);
+name!(
+    /// The name of a version of a software package.
+    VersionName, MAX_VERSION_NAME, is_dot_char
+);
 
 /// Whether `c` may stand in a job id or namespace.
 fn is_plain_char(c: char) -> bool {
@@ -89,6 +106,11 @@ fn is_plain_char(c: char) -> bool {
 /// Whether `c` may stand in the name of a thing or group.
 pub(super) fn is_colon_char(c: char) -> bool {
     is_plain_char(c) || c == ':'
+}
+
+/// Whether `c` may stand in the name of a software package or of its version.
+fn is_dot_char(c: char) -> bool {
+    is_plain_char(c) || c == '.'
 }
 
 /// What a job is aimed at.
@@ -174,6 +196,26 @@ impl Scope {
             .strip_prefix("::jobtemplate/")?;
         let (name, version) = managed.split_once(':')?;
         Some(TemplateName::Managed { name, version })
+    }
+
+    /// The ARN of a software package.
+    pub fn package_arn(&self, package: &PackageName) -> String {
+        self.arn("package", package.as_str())
+    }
+
+    /// The ARN of a version of a software package.
+    pub fn package_version_arn(&self, package: &PackageName, version: &VersionName) -> String {
+        self.arn("package", &format!("{package}/version/{version}"))
+    }
+
+    /// The software package that `arn` names, if it is one of this region and account, and the version in it
+    /// as it is written: it may be `$default` or `$null`.
+    pub(super) fn package<'a>(&self, arn: &'a str) -> Option<(PackageName, Option<&'a str>)> {
+        let resource = self.resource(arn, "package")?;
+        match resource.split_once("/version/") {
+            Some((package, version)) => Some((PackageName::parse(package)?, Some(version))),
+            None => Some((PackageName::parse(resource)?, None)),
+        }
     }
 
     fn arn(&self, kind: &str, name: &str) -> String {

@@ -13,6 +13,11 @@ pub use super::abort::{AbortConfig, AbortCriteria};
 pub use super::continuous::AssociateTargets;
 pub use super::events::{EventConfiguration, UpdateEventConfigurations};
 pub use super::managed::{DescribeManagedJobTemplate, ListManagedJobTemplates};
+pub use super::package_requests::{
+    Artifact, CreatePackage, CreatePackageVersion, DeletePackage, DeletePackageVersion,
+    ListPackageVersions, ListPackages, S3Location, UpdatePackage, UpdatePackageConfiguration,
+    UpdatePackageVersion, VersionUpdateByJobsConfig,
+};
 pub use super::retry::{RetryConfig, RetryCriteria};
 pub use super::rollout::{ExponentialRate, RateIncreaseCriteria, RolloutConfig};
 pub use super::schedule::{MaintenanceWindow, SchedulingConfig};
@@ -211,8 +216,8 @@ pub struct CreateJob {
     pub job_executions_retry_config: Option<RetryConfig>,
     /// How fast the targets are reached.
     pub job_executions_rollout_config: Option<RolloutConfig>,
-    /// Not supported yet.
-    pub destination_package_versions: Option<Value>,
+    /// ARNs of the package versions that the job installs.
+    pub destination_package_versions: Option<Vec<String>>,
     /// What an AWS managed template's document is filled with.
     pub document_parameters: Option<BTreeMap<String, String>>,
     /// Gives the members that the job does not.

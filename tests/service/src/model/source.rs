@@ -5,7 +5,6 @@
 
 use serde_json::Value;
 
-use super::create::unsupported;
 use super::document::{PlaceholderError, Version, needs_role};
 use super::error::ControlError;
 use super::request::{CreateJob, PresignedUrlConfig, SourceError};
@@ -89,7 +88,6 @@ pub(super) fn check_role(
         PlaceholderError::TooMany { limit } => invalid(&format!(
             "Job document of job {id} exceeds the limit of {limit} variable substitutions."
         )),
-        PlaceholderError::Unsupported(spelling) => unsupported(&format!("placeholder {spelling}")),
     })?;
     match (&presign.role_arn, needs_role) {
         (None, Some(Version::V1)) => Err(invalid(&format!(

@@ -1,4 +1,4 @@
-//! Labels of jobs, job templates and thing groups.
+//! Labels of jobs, job templates, thing groups, software packages and their versions.
 //!
 //! Messages were seen on the live service (notes of MiniStack 1.5.33). CreateJob and CreateThingGroup
 //! refuse a bad label in other words.
@@ -15,7 +15,7 @@ use super::view::TagList;
 /// Most tags of one resource (API reference, TagResource).
 pub(super) const MAX_TAGS: usize = 50;
 pub(super) const RESERVED_TAG_PREFIX: &str = "aws:";
-const ARN_KINDS: [&str; 3] = ["job", "jobtemplate", "thinggroup"];
+const ARN_KINDS: [&str; 4] = ["job", "jobtemplate", "package", "thinggroup"];
 const UNTAGGED_KINDS: [&str; 2] = ["cert", "thing"];
 pub(super) const KEY: Text = Text {
     min: 1,
@@ -25,7 +25,7 @@ pub(super) const KEY: Text = Text {
         allows: is_key_char,
     }),
 };
-const VALUE: Text = Text {
+pub(super) const VALUE: Text = Text {
     min: 0,
     max: 256,
     pattern: None,
@@ -38,7 +38,7 @@ const TOO_MANY: &str = "Too many tags provided in the request. Please check the 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TagResource {
-    /// A job, a job template or a thing group.
+    /// A job, a job template, a thing group, a software package or a version of one.
     pub resource_arn: Option<String>,
     /// The tags to add or replace.
     pub tags: Option<Vec<GivenTag>>,
@@ -84,14 +84,14 @@ impl ListTagsForResource {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UntagResource {
-    /// A job, a job template or a thing group.
+    /// A job, a job template, a thing group, a software package or a version of one.
     pub resource_arn: Option<String>,
     /// The keys of the tags to remove.
     pub tag_keys: Option<Vec<String>>,
 }
 
 impl Model {
-    /// ListTagsForResource, of jobs, job templates and thing groups.
+    /// ListTagsForResource.
     pub fn list_tags_for_resource(
         &mut self,
         scope: &Scope,
@@ -193,6 +193,8 @@ impl Model {
             self.jobs.get_mut(&id).map(|job| &mut job.terms.tags)
         } else if let Some(Target::Group(name)) = scope.target(arn) {
             self.groups.get_mut(&name).map(|group| &mut group.tags)
+        } else if let Some((package, version)) = scope.package(arn) {
+            self.packages.tags(&package, version)
         } else {
             self.template_tags(scope, arn)
         };
@@ -202,12 +204,14 @@ impl Model {
     }
 }
 
+/// Whether a key begins as those do that AWS keeps for itself.
+pub(super) fn is_reserved(key: &str) -> bool {
+    let prefix = key.get(..RESERVED_TAG_PREFIX.len());
+    prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(RESERVED_TAG_PREFIX))
+}
+
 fn refuse_reserved<'a>(mut keys: impl Iterator<Item = &'a String>) -> Result<(), ControlError> {
-    let reserved = |key: &&String| {
-        let prefix = key.get(..RESERVED_TAG_PREFIX.len());
-        prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(RESERVED_TAG_PREFIX))
-    };
-    match keys.find(reserved) {
+    match keys.find(|key| is_reserved(key)) {
         Some(key) => Err(invalid(&format!(
             "Tags cannot begin with \"aws:\", offending tag: {key}"
         ))),

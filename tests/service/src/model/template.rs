@@ -5,10 +5,10 @@
 //! a start (developer guide, job-templates-create). A job outlives its template.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::Model;
-use super::create::{COMMENT, JOB_ID, check_tags, check_terms, check_timeout, refuse_unsupported};
+use super::create::{COMMENT, JOB_ID, check_tags, check_terms, check_timeout};
+use super::destination::check_placeholders;
 use super::error::ControlError;
 use super::managed::Managed;
 use super::names::{JobId, Scope, TemplateId, TemplateName};
@@ -61,8 +61,8 @@ pub struct CreateJobTemplate {
     pub tags: Vec<Tag>,
     /// For jobs that are continuous and have a start.
     pub maintenance_windows: Option<Vec<MaintenanceWindow>>,
-    /// Not supported yet.
-    pub destination_package_versions: Option<Value>,
+    /// ARNs of the package versions that a job installs.
+    pub destination_package_versions: Option<Vec<String>>,
 }
 
 /// A template of the account.
@@ -98,7 +98,6 @@ impl Model {
         }
         let job_arn = request.job_arn.clone();
         let mut members = request.into_members();
-        refuse_unsupported(&members)?;
         check_sources(&members, job_arn.is_some())?;
         if let Some(arn) = &job_arn {
             self.take_over(scope, arn, &mut members)?;
@@ -109,6 +108,9 @@ impl Model {
         let fetched = members.fetched.take();
         let source = members.document_source.clone();
         let document = read_document(members.document.take(), source.as_deref(), fetched)?;
+        let destinations = members.destination_package_versions.as_deref();
+        self.check_destinations(scope, destinations.unwrap_or_default())?;
+        check_placeholders(&document)?;
         let presign = members.presigned_url_config.clone().unwrap_or_default();
         check_document(id.as_str(), &document, source.as_deref(), &presign)?;
         members.document = Some(document);
@@ -158,7 +160,7 @@ impl Model {
             ),
             job_executions_retry_config: members.job_executions_retry_config.clone(),
             maintenance_windows: schedule.and_then(|schedule| schedule.maintenance_windows.clone()),
-            destination_package_versions: None,
+            destination_package_versions: members.destination_package_versions.clone(),
         })
     }
 
@@ -257,6 +259,7 @@ impl Model {
             abort_config: job.terms.abort.clone(),
             timeout_config: Some(job.terms.timeout_config.clone()),
             job_executions_retry_config: job.terms.retry.clone(),
+            destination_package_versions: job.terms.destination_package_versions.clone(),
             ..CreateJob::default()
         });
         Ok(())
@@ -292,6 +295,10 @@ impl CreateJob {
         fill(
             &mut self.job_executions_retry_config,
             &other.job_executions_retry_config,
+        );
+        fill(
+            &mut self.destination_package_versions,
+            &other.destination_package_versions,
         );
         let windows = other.scheduling_config.as_ref();
         let windows = windows.and_then(|schedule| schedule.maintenance_windows.as_ref());

@@ -12,7 +12,7 @@ const MAX_ECHO: usize = 256;
 /// The most violations that a message tells; it counts all of them.
 const MAX_TOLD: usize = 32;
 
-/// Bounds on the length of a text, in characters, and on the characters in it.
+/// Bounds on the length of a text, in characters, and on the characters in it. A `max` of `usize::MAX` is none.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text {
     pub(super) min: usize,
@@ -66,13 +66,17 @@ impl Text {
     }
 
     pub(super) fn in_words(&self) -> String {
-        let mut rules = vec![
-            format!("Member must have length less than or equal to {}", self.max),
-            format!(
-                "Member must have length greater than or equal to {}",
-                self.min
-            ),
-        ];
+        let mut rules = Vec::new();
+        if self.max < usize::MAX {
+            rules.push(format!(
+                "Member must have length less than or equal to {}",
+                self.max
+            ));
+        }
+        rules.push(format!(
+            "Member must have length greater than or equal to {}",
+            self.min
+        ));
         if let Some(Pattern { printed, .. }) = self.pattern {
             rules.push(format!(
                 "Member must satisfy regular expression pattern: {printed}"

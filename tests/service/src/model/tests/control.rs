@@ -220,13 +220,6 @@ fn all_violations_of_a_new_job_are_told_at_once() {
 }
 
 #[test]
-fn what_is_not_supported_yet_is_refused_by_name() {
-    let refused = refusal(json!({"destinationPackageVersions": ["arn"]}));
-    let message = "destinationPackageVersions is not supported yet by this service.";
-    assert_eq!(refused, ControlError::InvalidRequest(message.to_owned()));
-}
-
-#[test]
 fn a_configuration_without_members_asks_for_nothing() {
     let mut model = model();
     let members = json!({

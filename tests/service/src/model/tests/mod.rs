@@ -2,10 +2,12 @@
 
 mod continuous;
 mod control;
+mod destination;
 mod events;
 mod executions;
 mod groups;
 mod notifications;
+mod packages;
 mod property;
 mod rules;
 mod schedule;

@@ -101,6 +101,9 @@ pub struct JobView {
     /// As given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document_parameters: Option<BTreeMap<String, String>>,
+    /// As given, but for `$default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination_package_versions: Option<Vec<String>>,
     /// Whether executions are being rolled out right now.
     pub is_concurrent: bool,
     /// As given.
@@ -182,7 +185,7 @@ pub struct JobSummary {
 /// GetJobDocument.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobDocument {
-    /// As given, but for its parameters; other placeholders are not replaced.
+    /// As given, but for its parameters and package versions; other placeholders are not replaced.
     pub document: String,
 }
 

@@ -2,9 +2,11 @@
 //! operation's response.
 
 mod jobs;
+mod packages;
 mod templates;
 mod things;
 
 pub use jobs::*;
+pub use packages::*;
 pub use templates::*;
 pub use things::*;

@@ -46,7 +46,7 @@ pub struct JobTemplateDescription {
     pub job_executions_retry_config: Option<RetryConfig>,
     /// As given.
     pub maintenance_windows: Option<Vec<MaintenanceWindow>>,
-    /// Not supported: never set.
+    /// As given.
     pub destination_package_versions: Option<Vec<String>>,
 }
 
