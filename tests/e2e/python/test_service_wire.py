@@ -402,6 +402,15 @@ class Wire(ServiceTest):
                     self.assertTrue(body["message"])
         self.assertEqual(len(ids - {None}), len(asked))
 
+    def test_who_does_not_sign_is_told_so_on_every_path(self):
+        """Not by S3, whose paths are all others."""
+        model = IOT.meta.service_model
+        for operation in CASES["iot"]:
+            path = model.operation_model(operation).http["requestUri"].replace("{", "").replace("}", "")
+            with self.subTest(path=path):
+                status, headers, _ = ask("GET", path, headers={"Authorization": "none"})
+                self.assertEqual((status, headers["x-amzn-ErrorType"]), (403, "MissingAuthenticationTokenException"))
+
     def test_times_are_seconds_as_numbers(self):
         build()
         now = local("GET", "clock")["now"]

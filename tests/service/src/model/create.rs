@@ -15,7 +15,7 @@ use super::names::{JobId, MAX_JOB_ID, NamespaceId, PLAIN, Scope, Target};
 use super::request::{CreateJob, PresignedUrlConfig, Tag, TimeoutConfig};
 use super::source::{MAX_DOCUMENT, check_document, check_sources, read_document};
 use super::status::TargetSelection;
-use super::tags::{KEY, MAX_TAGS, RESERVED_TAG_PREFIX};
+use super::tags::{KEY, MAX_TAGS, is_reserved};
 use super::time::Timestamp;
 use super::validate::{PRINTABLE, Text, Violations};
 use super::view::JobReference;
@@ -301,9 +301,7 @@ pub(super) fn check_timeout(config: Option<&TimeoutConfig>) -> Result<(), Contro
 pub(super) fn check_tags(tags: &[Tag]) -> Result<(), ControlError> {
     let legal = |tag: &Tag| {
         let value = tag.value.as_ref().map(|value| value.chars().count());
-        KEY.allows(&tag.key)
-            && !tag.key.starts_with(RESERVED_TAG_PREFIX)
-            && value.is_some_and(|length| length <= 256)
+        KEY.allows(&tag.key) && !is_reserved(&tag.key) && value.is_some_and(|length| length <= 256)
     };
     let keys: BTreeSet<_> = tags.iter().map(|tag| &tag.key).collect();
     if tags.iter().all(legal) && keys.len() == tags.len() && tags.len() <= MAX_TAGS {
