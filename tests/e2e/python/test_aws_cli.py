@@ -143,7 +143,8 @@ class Operations(CliTest):
                     ended = aws(service, xform_name(operation, "-"), *options(request, as_json))
                     self.assertIn(ended.returncode, REFUSED, ended)
                     self.assertEqual(ended.stdout, "")
-                    self.assertRegex(ended.stderr, rf"An error occurred \({code}\) when calling the {operation} operation: .+")
+                    told = rf"An error occurred \({code}\) when calling the {operation} operation: .+"
+                    self.assertRegex(ended.stderr, told)
 
 
 class Files(CliTest):

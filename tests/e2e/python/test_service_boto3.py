@@ -20,7 +20,7 @@ import urllib.request
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from service_case import ACCOUNT, BUCKET, DATA, ENDPOINT, IMAGE, IOT, REGION, ROLE, S3, ServiceTest, arn, client, local
+from service_case import BUCKET, DATA, ENDPOINT, IMAGE, IOT, REGION, ROLE, S3, ServiceTest, arn, client, local
 
 
 class Things(ServiceTest):

@@ -1,8 +1,8 @@
 """iot-jobs-local against botocore's service model: every operation, every member, every constraint.
 
-The constraints come from the model, the requests that obey them from service_world.py. Each constraint is broken alone in
-a request that is otherwise in order, and met exactly. What AWS does otherwise than its model is in the tables
-here, with how we know. Needs what test_service_boto3.py needs.
+The constraints come from the model, the requests that obey them from service_world.py. Each constraint is broken
+alone in a request that is otherwise in order, and met exactly. What AWS does otherwise than its model is in the
+tables here, with how we know. Needs what test_service_boto3.py needs.
 """
 
 import copy
@@ -35,19 +35,21 @@ OTHER_WORDS = [
     (("UpdateEventConfigurations",), "eventConfigurations", "eventConfigurations"),
 ]
 
+MAKERS = "CreateJob CreateJobTemplate UpdateJob"
+
 # Values within their bounds that are refused for what they mean: operations, member, value, what is said.
 # Where no source is named, the developer guide or the API reference page of the operation says so.
 MEANS_NOTHING = [
-    ("CreateJob CreateJobTemplate UpdateJob", "presignedUrlConfig.roleArn", "Given role"),
+    (MAKERS, "presignedUrlConfig.roleArn", "Given role"),
     ("CreateJob CreateJobTemplate", "documentSource", "Given job document source"),
     # A rate that rises cannot begin above the maximum (MiniStack 1.5.33).
-    ("CreateJob CreateJobTemplate UpdateJob", "jobExecutionsRolloutConfig.maximumPerMinute", "baseRatePerMinute should be"),
+    (MAKERS, "jobExecutionsRolloutConfig.maximumPerMinute", "baseRatePerMinute should be"),
     # ALL stands alone; two criteria of one type contradict each other.
-    ("CreateJob CreateJobTemplate UpdateJob", "jobExecutionsRetryConfig.criteriaList.failureType", "retryCriteria"),
-    ("CreateJob CreateJobTemplate UpdateJob", "jobExecutionsRetryConfig.criteriaList.failureType", "Multiple RetryCriteria"),
+    (MAKERS, "jobExecutionsRetryConfig.criteriaList.failureType", "retryCriteria"),
+    (MAKERS, "jobExecutionsRetryConfig.criteriaList.failureType", "Multiple RetryCriteria"),
     ("UpdateJob", "jobExecutionsRetryConfig.criteriaList.failureType", "FailureTypes must match"),
     ("UpdateJob", "jobExecutionsRetryConfig.criteriaList.numberOfRetries", "any number other than 0"),
-    ("CreateJob CreateJobTemplate UpdateJob", "abortConfig.criteriaList.failureType", "Multiple AbortCriteria"),
+    (MAKERS, "abortConfig.criteriaList.failureType", "Multiple AbortCriteria"),
     # Windows are for continuous jobs (MiniStack 1.5.33).
     ("CreateJob", "targetSelection", "MaintenanceWindow cannot be used with SNAPSHOT"),
     ("CreateJob", "schedulingConfig.startTime", "must follow the format"),
@@ -183,10 +185,10 @@ def boundary_values(site):
     elif kind == "list":
         yield from [(bound, value[:length]) for bound, length in bounds if len(value) >= length]
     elif kind == "map":
-        texts = [("key", bound, shape.key, shape.key.metadata[bound]) for bound in ("min", "max") if bound in shape.key.metadata]
-        first = next(iter(value.values()))
-        yield from [(f"key {bound}", {text_of(each, length): first}) for _, bound, each, length in texts]
-        yield from [("key enum", {name: first}) for name in shape.key.metadata.get("enum", [])]
+        keys, first = shape.key.metadata, next(iter(value.values()))
+        lengths = [(bound, keys[bound]) for bound in ("min", "max") if bound in keys]
+        yield from [(f"key {bound}", {text_of(shape.key, length): first}) for bound, length in lengths]
+        yield from [("key enum", {name: first}) for name in keys.get("enum", [])]
         more = shape.value.metadata if shape.value.type_name == "string" else {}
         lengths = [(bound, more[bound]) for bound in ("min", "max") if bound in more]
         key = next(iter(value))
@@ -438,8 +440,9 @@ class Answers(ModelTest):
             request.pop("namespaceId", None)
             iot.create_job(**{**request, "jobId": job_id})
             iot.describe_job(jobId=job_id)
-        slow = dict(targets=[arn("thing", "gw-1"), arn("thing", "gw-2")], jobExecutionsRolloutConfig={"maximumPerMinute": 1})
-        iot.create_job(jobId="slow", documentSource=SOURCE, **slow)
+        targets = [arn("thing", "gw-1"), arn("thing", "gw-2")]
+        slow = {"maximumPerMinute": 1}
+        iot.create_job(jobId="slow", documentSource=SOURCE, targets=targets, jobExecutionsRolloutConfig=slow)
         iot.describe_job(jobId="slow")
         data.start_next_pending_job_execution(thingName="gw-1", stepTimeoutInMinutes=5, statusDetails={"step": "one"})
         iot.describe_job_execution(jobId="plain", thingName="gw-1")
@@ -464,8 +467,8 @@ class Answers(ModelTest):
         iot.describe_job_template(jobTemplateId="u")
         iot.create_thing_group(thingGroupName="hall", parentGroupName="plant")
         iot.add_thing_to_thing_group(thingGroupName="hall", thingName="gw-1")
-        for operation in ["list_jobs", "list_things", "list_thing_groups", "list_job_templates", "list_managed_job_templates"]:
-            getattr(iot, operation)(maxResults=1)
+        for kind in ["jobs", "things", "thing_groups", "job_templates", "managed_job_templates"]:
+            getattr(iot, f"list_{kind}")(maxResults=1)
         iot.list_things_in_thing_group(thingGroupName="site", maxResults=1)
         iot.list_thing_groups_for_thing(thingName="gw-1", maxResults=1)
         iot.update_event_configurations(eventConfigurations={"JOB": {"Enabled": True}})
@@ -530,7 +533,7 @@ class Refused(ModelTest):
             breaks = [
                 (site, value) for site in (sites(shape, request) if shape else ())
                 for _, value in list(wrong_values(site))[-1:]
-                if not any(own_words(operation, member) for member, _ in broken(shape, changed(request, site.steps, value)))
+                if not self.has_own_words(operation, shape, changed(request, site.steps, value))
             ]
             for (first, one), (second, other) in zip(breaks, breaks[1:]):
                 if first.steps == second.steps[: len(first.steps)]:
@@ -540,6 +543,9 @@ class Refused(ModelTest):
                     self.expect(service, operation, shape, both)
                     self.counted["pairs of constraints"] += 1
         self.count_is_whole("pairs of constraints")
+
+    def has_own_words(self, operation, shape, request):
+        return any(own_words(operation, member) for member, _ in broken(shape, request))
 
     def test_wrong_types(self):
         """Which exception AWS has for them is not known; here the member is named."""

@@ -1,4 +1,7 @@
-"""How iot-jobs-local speaks: each error of the model, pages of each list, labels, headers. See test_service_boto3.py."""
+"""How iot-jobs-local speaks: each error of the model, pages of each list, labels, headers.
+
+Needs what test_service_boto3.py needs.
+"""
 
 import http.client
 import json
@@ -176,7 +179,8 @@ CANNOT_MISS = {
 
 
 def errors_of(service, operation):
-    return {error.error_code: error for error in CLIENTS[service].meta.service_model.operation_model(operation).error_shapes}
+    model = CLIENTS[service].meta.service_model.operation_model(operation)
+    return {error.error_code: error for error in model.error_shapes}
 
 
 class Errors(ServiceTest):
@@ -425,7 +429,9 @@ class Wire(ServiceTest):
 
     def test_each_type_of_endpoint(self):
         """One host is all of them, told without scheme and port; who names no type means data."""
-        for request in [{}, {"endpointType": "iot:Data"}, {"endpointType": "iot:Data-ATS"}, {"endpointType": "iot:Jobs"}]:
+        self.assertTrue(IOT.describe_endpoint()["endpointAddress"])
+        for here in ["iot:Data", "iot:Data-ATS", "iot:Jobs"]:
+            request = {"endpointType": here}
             self.assertRegex(IOT.describe_endpoint(**request)["endpointAddress"], r"^[a-z0-9.-]+$")
         for other in ["iot:CredentialProvider", "iot:DeviceAdvisor"]:
             self.assertIn("not supported", str(self.invalid(IOT.describe_endpoint, endpointType=other)))
@@ -441,8 +447,9 @@ def times_in(value):
 
 class Registry(ServiceTest):
     def test_nested_groups(self):
-        for name, parent in [("root", {}), ("floor", {"parentGroupName": "root"}), ("room", {"parentGroupName": "floor"})]:
-            IOT.create_thing_group(thingGroupName=name, **parent)
+        IOT.create_thing_group(thingGroupName="root")
+        for name, parent in [("floor", "root"), ("room", "floor")]:
+            IOT.create_thing_group(thingGroupName=name, parentGroupName=parent)
         for thing, group in [("a", "root"), ("b", "floor"), ("c", "room")]:
             IOT.create_thing(thingName=thing)
             IOT.add_thing_to_thing_group(thingGroupName=group, thingName=thing)

@@ -64,12 +64,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             ))
         })?;
         let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-        read(body).map(Self)
+        parse(body).map(Self)
     }
 }
 
-/// Reads JSON; of what is wrong with it, tells at which member.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+/// Parses JSON; of what is wrong with it, tells at which member.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let refuse = |reason: &dyn Display| {
         let reason: String = reason.to_string().chars().take(MAX_REASON).collect();
         ApiError::invalid_request(format!("The request's JSON is not valid: {reason}"))
