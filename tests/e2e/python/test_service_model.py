@@ -404,8 +404,8 @@ UNTOLD = {
     # There are no software bills of materials, and versions are made without fail.
     "CreatePackageVersion": {"errorReason"},
     "GetPackageVersion": {
-        "errorReason", "sbom", "sbomValidationStatus", "sbom.s3Location", "sbom.s3Location.bucket", "sbom.s3Location.key",
-        "sbom.s3Location.version",
+        "errorReason", "sbom", "sbomValidationStatus", "sbom.s3Location", "sbom.s3Location.bucket",
+        "sbom.s3Location.key", "sbom.s3Location.version",
     },
     # What is queued has not begun.
     "GetPendingJobExecutions": {"queuedJobs.startedAt"},
