@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Callable
 
+import service_packages as packages
 from service_case import BUCKET, IOT, REGION, ROLE, S3, arn, local
 
 SOURCE = f"https://s3.{REGION}.amazonaws.com/{BUCKET}/job.json"
@@ -33,6 +34,7 @@ def build():
             description="in the world", jobExecutionsRetryConfig=retry, **members,
         )
     IOT.create_job_template(jobTemplateId="t", description="a template", document=DOCUMENT, tags=TAGS)
+    packages.build_packages()
 
 
 def minutes_ahead(minutes):
@@ -268,6 +270,7 @@ IOT_CASES = {
     "CreateJob": case(
         job_was_made, job_in_full, job_of_template,
         {"jobId": "new", "targets": [GW_2], "documentSource": SOURCE},
+        {"jobId": "new", "targets": [GW_2], "document": DOCUMENT, "destinationPackageVersions": [packages.DESTINATION]},
     ),
     "DescribeJob": case(tells("job", "jobId", value="plain"), {"jobId": "plain", "beforeSubstitution": True}),
     "ListJobs": case(
@@ -316,6 +319,10 @@ IOT_CASES = {
             "jobExecutionsRolloutConfig": rollout(numberOfSucceededThings=5),
         },
         {"jobTemplateId": "new", "description": "of a bucket", "documentSource": SOURCE},
+        {
+            "jobTemplateId": "new", "description": "of a package", "document": DOCUMENT,
+            "destinationPackageVersions": [packages.DESTINATION],
+        },
     ),
     "DescribeJobTemplate": case(tells("jobTemplateArn", value=TEMPLATE), {"jobTemplateId": "t"}),
     "ListJobTemplates": case(tells("jobTemplates", "jobTemplateId", value=["t"]), {"maxResults": 7}),
@@ -372,6 +379,25 @@ IOT_CASES = {
     "DescribeEndpoint": case(tells("endpointAddress", value="localhost"), {"endpointType": "iot:Data-ATS"}),
     "DescribeEventConfigurations": case(tells("eventConfigurations", "JOB", "Enabled", value=False), {}),
     "UpdateEventConfigurations": case(events_are_on, {"eventConfigurations": {"JOB": ON, "JOB_EXECUTION": OFF}}),
+    "CreatePackage": case(packages.package_was_made, packages.NEW_PACKAGE),
+    "GetPackage": case(tells("defaultVersionName", value="1.0"), packages.PACKAGE),
+    "ListPackages": case(
+        tells("packageSummaries", "packageName", value=["app", "empty", "other"]), {"maxResults": 7},
+    ),
+    "UpdatePackage": case(packages.package_was_updated, packages.UPDATED_PACKAGE, packages.UNSET_PACKAGE),
+    "DeletePackage": case(packages.package_is_gone, {"packageName": "empty", "clientToken": packages.TOKEN}),
+    "CreatePackageVersion": case(packages.version_was_made, packages.NEW_VERSION),
+    "GetPackageVersion": case(tells("status", value="PUBLISHED"), packages.VERSION),
+    "ListPackageVersions": case(
+        tells("packageVersionSummaries", "versionName", value=["1.0"]),
+        {**packages.PACKAGE, "status": "PUBLISHED", "maxResults": 7},
+    ),
+    "UpdatePackageVersion": case(packages.version_was_updated, packages.UPDATED_VERSION, packages.DEPRECATED_VERSION),
+    "DeletePackageVersion": case(
+        packages.version_is_gone, {**packages.DRAFT, "clientToken": packages.TOKEN},
+    ),
+    "GetPackageConfiguration": case(tells("versionUpdateByJobsConfig", "enabled", value=False), {}),
+    "UpdatePackageConfiguration": case(packages.configuration_was_updated, packages.CONFIGURATION),
 }
 
 DATA_CASES = {
@@ -392,8 +418,6 @@ CASES = {"iot": IOT_CASES, "iot-jobs-data": DATA_CASES}
 # tokens have tests of their own.
 ABSENT = "not supported yet by this service"
 UNSET = {
-    ("iot", "CreateJob", "destinationPackageVersions"): ([arn("package", "p/version/1")], ABSENT),
-    ("iot", "CreateJobTemplate", "destinationPackageVersions"): ([arn("package", "p/version/1")], ABSENT),
     ("iot", "CreateThing", "thingTypeName"): ("sensor", ABSENT),
     ("iot", "CreateThing", "billingGroupName"): ("edge", ABSENT),
     ("iot", "UpdateThing", "thingTypeName"): ("sensor", ABSENT),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+import service_packages as packages
 from service_case import INSPECTORS, UNCHECKED, UNMODELLED, ServiceTest, arn, client
 from service_shapes import PATTERNS, broken, members
 from service_world import (
@@ -62,6 +63,10 @@ MEANS_NOTHING = [
     # CreateThingGroup has no ResourceNotFoundException.
     ("CreateThingGroup", "parentGroupName", "cannot be found"),
     ("DescribeEndpoint", "endpointType", "is not valid"),
+    ("CreateJob CreateJobTemplate", "destinationPackageVersions", "Package version ARN"),
+    # Nor has CreatePackageVersion.
+    ("CreatePackageVersion", "packageName", "cannot be found"),
+    ("UpdatePackageVersion", "action", "cannot be published"),
 ]
 
 # How much there was to walk when this was written. It can only become more.
@@ -124,7 +129,7 @@ def changed(request, steps, value):
 def text_of(shape, length):
     """A text of so many characters that obeys the pattern of its shape, if there is one."""
     pattern = shape.metadata.get("pattern")
-    candidates = ["a" * length, "A" * length, "arn:" + "a" * (length - 4), "1." + "0" * (length - 2)]
+    candidates = ["a" * length, "0" * length, "A" * length, "arn:" + "a" * (length - 4), "1." + "0" * (length - 2)]
     if shape.name == "JobDocument":
         candidates = ['"' + "a" * (length - 2) + '"']
     fits = [each for each in candidates if len(each) == length]
@@ -231,6 +236,17 @@ class ModelTest(ServiceTest):
                     if site.steps not in seen:
                         seen.add(site.steps)
                         yield service, operation, shape, request, site
+
+
+def invalid_code(service, operation):
+    """The error for a request that is not in order: those of packages have one of their own."""
+    errors = CLIENTS[service].meta.service_model.operation_model(operation).error_shapes
+    codes = {error.error_code for error in errors}
+    return "ValidationException" if "ValidationException" in codes else "InvalidRequestException"
+
+
+def packaged():
+    return {"destinationPackageVersions": [packages.DESTINATION]}
 
 
 def of_succeeded():
@@ -385,13 +401,16 @@ UNTOLD = {
     "DescribeThingGroup": {
         "indexName", "queryString", "queryVersion", "status", "thingGroupProperties.attributePayload.merge",
     },
+    # There are no software bills of materials, and versions are made without fail.
+    "CreatePackageVersion": {"errorReason"},
+    "GetPackageVersion": {
+        "errorReason", "sbom", "sbomValidationStatus", "sbom.s3Location", "sbom.s3Location.bucket",
+        "sbom.s3Location.key", "sbom.s3Location.version",
+    },
     # What is queued has not begun.
     "GetPendingJobExecutions": {"queuedJobs.startedAt"},
     # Tags have one page.
     "ListTagsForResource": {"nextToken"},
-    # There are no software packages.
-    "DescribeJob": {"job.destinationPackageVersions"},
-    "DescribeJobTemplate": {"destinationPackageVersions"},
 }
 
 
@@ -454,6 +473,14 @@ class Answers(ModelTest):
         iot.list_thing_groups_for_thing(thingName="gw-1", maxResults=1)
         iot.update_event_configurations(eventConfigurations={"JOB": {"Enabled": True}})
         iot.describe_event_configurations()
+        iot.create_job(jobId="packaged", targets=[arn("thing", "gw-1")], document="{}", **packaged())
+        iot.describe_job(jobId="packaged")
+        iot.create_job_template(jobTemplateId="packaged", description="d", document="{}", **packaged())
+        iot.describe_job_template(jobTemplateId="packaged")
+        iot.create_package_version(**packages.NEW_VERSION)
+        iot.get_package_version(packageName="app", versionName="2.0")
+        iot.list_packages(maxResults=1)
+        iot.list_package_versions(packageName="app", maxResults=1)
         group = group_in_full()
         iot.create_thing_group(**group)
         iot.describe_thing_group(thingGroupName=group["thingGroupName"])
@@ -465,7 +492,7 @@ class Refused(ModelTest):
         wrong = broken(shape, request)
         self.assertTrue(wrong, "the request is in order")
         error = self.refusal(service, operation, request)
-        self.assertEqual(error["Code"], "InvalidRequestException", error)
+        self.assertEqual(error["Code"], invalid_code(service, operation), error)
         if service == "iot-jobs-data":
             return self.device_words(wrong, error["Message"])
         in_own_words = [words for each, _ in wrong for words in own_words(operation, each)]
@@ -532,7 +559,7 @@ class Refused(ModelTest):
                     error = self.refusal(service, operation, request, querying(site.steps[0]))
                 else:
                     continue
-                self.assertEqual(error["Code"], "InvalidRequestException", error)
+                self.assertEqual(error["Code"], invalid_code(service, operation), error)
                 name = next(step for step in reversed(site.steps) if isinstance(step, str))
                 self.assertIn(name, error["Message"])
                 self.counted["wrong types"] += 1

@@ -33,6 +33,7 @@ NOT_PROVOKED = {
 # Quotas that these operations have, but cannot exceed: what they would take.
 NOT_EXCEEDED = {
     "CancelJob": "AWS tells no quota that it exceeds", "DeleteJob": "eleven jobs that are being deleted at one time",
+    "CreatePackage": "see test_a_hundred_and_one_packages", "CreatePackageVersion": "ten thousand versions",
     "CreateJobTemplate": "see test_a_hundred_and_one_templates", "TagResource": "AWS answers InvalidRequestException",
 }
 
@@ -51,7 +52,9 @@ def nothing():
 
 INVALID, MISSING, STATE = "InvalidRequestException", "ResourceNotFoundException", "InvalidStateTransitionException"
 TAKEN, LIMIT, VERSION = "ResourceAlreadyExistsException", "LimitExceededException", "VersionConflictException"
+VALIDATION, QUOTA = "ValidationException", "ServiceQuotaExceededException"
 BAD = "not a name"
+PACKAGE, VERSION_OF_APP = {"packageName": "app"}, {"packageName": "app", "versionName": "1.0"}
 
 # A request for each error of each operation, in the world that service_world builds, after what is done first.
 ERRORS = [
@@ -134,6 +137,25 @@ ERRORS = [
     ("ListThingGroupsForThing", MISSING, nothing, NO_THING),
     ("DescribeEndpoint", INVALID, nothing, {"endpointType": "iot:CredentialProvider"}),
     ("UpdateEventConfigurations", INVALID, nothing, {"eventConfigurations": {"JOBS": {"Enabled": True}}}),
+    ("CreatePackage", VALIDATION, nothing, {"packageName": BAD}),
+    ("CreatePackage", "ConflictException", nothing, {"packageName": "app"}),
+    ("GetPackage", VALIDATION, nothing, {"packageName": BAD}),
+    ("GetPackage", MISSING, nothing, {"packageName": "none"}),
+    ("ListPackages", VALIDATION, nothing, {"nextToken": "forged"}),
+    ("UpdatePackage", VALIDATION, nothing, {**PACKAGE, "defaultVersionName": "1.0", "unsetDefaultVersion": True}),
+    ("UpdatePackage", "ConflictException", nothing, {"packageName": "other", "defaultVersionName": "0.1"}),
+    ("UpdatePackage", MISSING, nothing, {"packageName": "none"}),
+    ("DeletePackage", VALIDATION, nothing, PACKAGE),
+    ("CreatePackageVersion", VALIDATION, nothing, {**VERSION_OF_APP, "versionName": BAD}),
+    ("CreatePackageVersion", "ConflictException", nothing, VERSION_OF_APP),
+    ("GetPackageVersion", VALIDATION, nothing, {**VERSION_OF_APP, "versionName": BAD}),
+    ("GetPackageVersion", MISSING, nothing, {**VERSION_OF_APP, "versionName": "none"}),
+    ("ListPackageVersions", VALIDATION, nothing, {**PACKAGE, "status": BAD}),
+    ("UpdatePackageVersion", VALIDATION, nothing, {**VERSION_OF_APP, "action": BAD}),
+    ("UpdatePackageVersion", "ConflictException", nothing, {**VERSION_OF_APP, "action": "PUBLISH"}),
+    ("UpdatePackageVersion", MISSING, nothing, {**VERSION_OF_APP, "versionName": "none"}),
+    ("DeletePackageVersion", VALIDATION, nothing, VERSION_OF_APP),
+    ("UpdatePackageConfiguration", VALIDATION, nothing, {"versionUpdateByJobsConfig": {"roleArn": "r" * 2049}}),
 ]
 DATA_ERRORS = [
     ("GetPendingJobExecutions", INVALID, nothing, {"thingName": BAD}),
@@ -149,7 +171,11 @@ DATA_ERRORS = [
 ]
 PROVOKED = {"iot": ERRORS, "iot-jobs-data": DATA_ERRORS}
 # CreateThing can miss only a type or a billing group: neither is here.
-CANNOT_MISS = {("CreateThing", MISSING), ("UpdateThing", MISSING), ("DeleteThing", MISSING)}
+CANNOT_MISS = {
+    # AWS does not tell with what a configuration could conflict.
+    ("UpdatePackageConfiguration", "ConflictException"),
+    ("CreateThing", MISSING), ("UpdateThing", MISSING), ("DeleteThing", MISSING),
+}
 
 
 def errors_of(service, operation):
@@ -173,7 +199,7 @@ class Errors(ServiceTest):
                 with self.subTest(operation=operation):
                     provoked = {code for of, code, _, _ in PROVOKED[service] if of == operation}
                     excused = set(NOT_PROVOKED) | {code for of, code in CANNOT_MISS if of == operation}
-                    excused |= {LIMIT} if operation in NOT_EXCEEDED else set()
+                    excused |= {LIMIT, QUOTA} if operation in NOT_EXCEEDED else set()
                     self.assertEqual(set(errors_of(service, operation)) - provoked - excused, set())
 
     def test_what_is_gone_already_is_deleted_with_success(self):
@@ -185,6 +211,11 @@ class Errors(ServiceTest):
         for number in range(100):
             IOT.create_job_template(**{**NEW_TEMPLATE, "jobTemplateId": f"t{number}"})
         self.refused(LIMIT, 410, IOT.create_job_template, **NEW_TEMPLATE)
+
+    def test_a_hundred_and_one_packages(self):
+        for number in range(100):
+            IOT.create_package(packageName=f"p{number}")
+        self.refused(QUOTA, 402, IOT.create_package, packageName="app")
 
     def test_conflicts_tell_with_what(self):
         build()
@@ -238,6 +269,13 @@ LISTS = {
         {}, "jobTemplates", lambda name: IOT.create_job_template(**{**NEW_TEMPLATE, "jobTemplateId": name}),
         lambda each: each["jobTemplateId"],
     ),
+    "list_packages": (
+        {}, "packageSummaries", lambda name: IOT.create_package(packageName=name), lambda each: each["packageName"],
+    ),
+    "list_package_versions": (
+        {"packageName": "one"}, "packageVersionSummaries",
+        lambda name: IOT.create_package_version(packageName="one", versionName=name), lambda each: each["versionName"],
+    ),
 }
 NAMES = ["b", "c", "d"]
 
@@ -247,6 +285,7 @@ class Pages(ServiceTest):
         super().setUp()
         IOT.create_thing(thingName="one")
         IOT.create_thing_group(thingGroupName="all")
+        IOT.create_package(packageName="one")
         IOT.create_job(
             jobId="to-all", targets=[arn("thinggroup", "all")], document="{}", targetSelection="CONTINUOUS",
         )
@@ -295,9 +334,10 @@ class Pages(ServiceTest):
         self.assertEqual(len(set(tokens.values())), len(LISTS))
         for operation, (request, *_) in LISTS.items():
             for other, token in tokens.items():
-                if other != operation and request.keys() <= {"jobId", "thingName", "thingGroupName"}:
+                if other != operation:
                     with self.subTest(operation=operation, token=other):
-                        self.invalid(getattr(IOT, operation), **request, nextToken=token)
+                        code = VALIDATION if "package" in operation else INVALID
+                        self.refused(code, 400, getattr(IOT, operation), **request, nextToken=token)
 
     def test_every_list_of_the_service_is_paged_here(self):
         paged = {xform_name(name) for name in CASES["iot"] if IOT.can_paginate(xform_name(name))}
@@ -365,6 +405,15 @@ class Wire(ServiceTest):
                     self.assertRegex(headers["x-amzn-ErrorType"], "^[A-Za-z]+Exception$")
                     self.assertTrue(body["message"])
         self.assertEqual(len(ids - {None}), len(asked))
+
+    def test_who_does_not_sign_is_told_so_on_every_path(self):
+        """Not by S3, whose paths are all others."""
+        model = IOT.meta.service_model
+        for operation in CASES["iot"]:
+            path = model.operation_model(operation).http["requestUri"].replace("{", "").replace("}", "")
+            with self.subTest(path=path):
+                status, headers, _ = ask("GET", path, headers={"Authorization": "none"})
+                self.assertEqual((status, headers["x-amzn-ErrorType"]), (403, "MissingAuthenticationTokenException"))
 
     def test_times_are_seconds_as_numbers(self):
         build()

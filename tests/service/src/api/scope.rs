@@ -18,15 +18,18 @@ use crate::http::ShownCertificate;
 
 const MAX_REGION_BYTES: usize = 32;
 /// The first segments of the paths of `iot` and `iot-jobs-data`.
-const IOT_PATHS: [&str; 8] = [
+const IOT_PATHS: [&str; 11] = [
     "endpoint",
+    "event-configurations",
     "jobs",
     "job-templates",
+    "managed-job-templates",
     "package-configuration",
     "packages",
     "tags",
     "thing-groups",
     "things",
+    "untag",
 ];
 
 /// A part of the service with its own protocol.
@@ -202,7 +205,10 @@ mod tests {
     fn without_a_signature_the_path_decides() {
         assert_eq!(unsigned("/_local/health"), (Plane::Local, None));
         assert_eq!(unsigned("/_local/page/page.css"), (Plane::Page, None));
-        assert_eq!(unsigned("/things/t"), (Plane::Unsigned, None));
+        for path in IOT_PATHS {
+            let uri = format!("/{path}/t");
+            assert_eq!(unsigned(&uri), (Plane::Unsigned, None), "{uri}");
+        }
         assert_eq!(unsigned("/bucket/things"), (Plane::Artifacts, None));
     }
 

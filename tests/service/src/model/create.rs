@@ -16,7 +16,7 @@ use super::quotas::{INLINE_DOCUMENT_CHARACTERS, Quotas, limit};
 use super::request::{CreateJob, PresignedUrlConfig, Tag, TimeoutConfig};
 use super::source::{check_document, check_json, check_sources, read_document};
 use super::status::TargetSelection;
-use super::tags::{KEY, MAX_TAGS, RESERVED_TAG_PREFIX};
+use super::tags::{KEY, MAX_TAGS, is_reserved};
 use super::time::Timestamp;
 use super::validate::{PRINTABLE, Text, Violations};
 use super::view::JobReference;
@@ -166,7 +166,7 @@ impl Model {
             (None, _) => written.clone(),
         };
         // What is filled in must not make JSON of what is none.
-        check_json(&filled, source)?;
+        check_json(&filled, source, &self.knobs.quotas)?;
         let presign = request.presigned_url_config.clone().unwrap_or_default();
         let document = destinations.fill(&self.packages, scope, &filled, &presign)?;
         check_document(id.as_str(), &document, source, &presign, &self.knobs.quotas)?;
@@ -308,9 +308,7 @@ pub(super) fn check_timeout(
 pub(super) fn check_tags(tags: &[Tag]) -> Result<(), ControlError> {
     let legal = |tag: &Tag| {
         let value = tag.value.as_ref().map(|value| value.chars().count());
-        KEY.allows(&tag.key)
-            && !tag.key.starts_with(RESERVED_TAG_PREFIX)
-            && value.is_some_and(|length| length <= 256)
+        KEY.allows(&tag.key) && !is_reserved(&tag.key) && value.is_some_and(|length| length <= 256)
     };
     let keys: BTreeSet<_> = tags.iter().map(|tag| &tag.key).collect();
     if tags.iter().all(legal) && keys.len() == tags.len() && tags.len() <= MAX_TAGS {

@@ -59,12 +59,16 @@ pub(super) fn check_document(
     presign: &PresignedUrlConfig,
     quotas: &Quotas,
 ) -> Result<(), ControlError> {
-    check_json(document, source)?;
+    check_json(document, source, quotas)?;
     check_role(id, document, presign)
 }
 
 /// Checks that a document is JSON, and not too long.
-pub(super) fn check_json(document: &str, source: Option<&str>) -> Result<(), ControlError> {
+pub(super) fn check_json(
+    document: &str,
+    source: Option<&str>,
+    quotas: &Quotas,
+) -> Result<(), ControlError> {
     let source = source.unwrap_or(INLINE);
     check_size(document.as_bytes(), source, quotas)?;
     if serde_json::from_str::<Value>(document).is_err() {

@@ -14,7 +14,7 @@ use super::view::TagList;
 
 /// Most tags of one resource (API reference, TagResource).
 pub(super) const MAX_TAGS: usize = 50;
-pub(super) const RESERVED_TAG_PREFIX: &str = "aws:";
+const RESERVED_TAG_PREFIX: &str = "aws:";
 const ARN_KINDS: [&str; 4] = ["job", "jobtemplate", "package", "thinggroup"];
 const UNTAGGED_KINDS: [&str; 2] = ["cert", "thing"];
 pub(super) const KEY: Text = Text {
