@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// 2026-10-21T07:28:00Z.
 const NOW: Timestamp = Timestamp::from_secs(1_792_567_680);
 const START: &str = "2026-10-21T08:00";
-const END: &str = "2028-10-20T08:00";
+const END: &str = "2028-10-19T08:00";
 const MAX_WINDOWS: usize = 4;
 /// How far time leaps, and how it creeps there.
 const LEAP: Duration = Duration::from_secs(3 * 24 * 3600);

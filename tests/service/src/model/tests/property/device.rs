@@ -46,11 +46,14 @@ impl Device {
     }
 
     /// Compares what it was told with what GetPendingJobExecutions says; `all` is what is pending.
-    pub(super) fn expect_list(&self, pending: &Pending, all: usize) {
+    pub(super) fn expect_list(&self, pending: &Pending, all: &BTreeSet<Numbered>) {
         let list = listed(pending);
         assert!(list.len() <= PENDING_LIMIT + PENDING_LIMIT_IN_WINDOW);
-        assert!(list.len() >= all.min(PENDING_LIMIT), "{list:?} of {all}");
-        if list.len() == all || !self.has_begun {
+        assert!(list.len() >= all.len().min(PENDING_LIMIT), "{list:?}");
+        assert!(list.is_subset(all), "{list:?} of {all:?}");
+        assert!(self.list.is_subset(all), "{:?} of {all:?}", self.list);
+        let was_whole = self.list.len() < PENDING_LIMIT;
+        if was_whole || !self.has_begun {
             assert_eq!(self.list, list);
         }
     }

@@ -14,7 +14,7 @@ mod apply;
 mod device;
 pub(super) mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -236,7 +236,7 @@ impl Watch {
                 true => assert_eq!(asked.as_ref(), Ok(&pending)),
                 false => assert_eq!(pending, Pending::default(), "{name} is gone"),
             }
-            let all = self.count_pending(name, namespace.as_ref());
+            let all = self.all_pending(name, namespace.as_ref());
             let head = pending.in_progress_jobs.first();
             let head = head.or(pending.queued_jobs.first()).map(numbered);
             let is_told = namespace.is_none()
@@ -244,21 +244,25 @@ impl Watch {
                 || head == whole
                 || self.model.knobs.notify_next_per_namespace;
             let device = self.devices.entry((name.clone(), namespace)).or_default();
-            device.expect_list(&pending, all);
+            device.expect_list(&pending, &all);
             if is_told {
                 device.expect_first(head.as_ref());
             }
         }
     }
 
-    /// How many executions are pending and not hidden.
-    fn count_pending(&self, name: &ThingName, namespace: Option<&NamespaceId>) -> usize {
-        let jobs = self.model.jobs.values();
-        let shown = jobs.filter(|job| !job.hidden && job.namespace.as_ref() == namespace);
-        let executions = shown.flat_map(|job| &job.executions);
+    /// The executions that are pending and not hidden.
+    fn all_pending(&self, name: &ThingName, namespace: Option<&NamespaceId>) -> BTreeSet<Numbered> {
+        let jobs = self.model.jobs.iter();
+        let shown = jobs.filter(|(_, job)| !job.hidden && job.namespace.as_ref() == namespace);
+        let executions = shown.flat_map(|(id, job)| {
+            let executions = job.executions.iter();
+            executions.map(move |((of, number), execution)| (id, of, *number, execution))
+        });
         executions
-            .filter(|((of, _), execution)| of == name && execution.status.is_pending())
-            .count()
+            .filter(|(_, of, _, execution)| *of == name && execution.status.is_pending())
+            .map(|(id, _, number, _)| (id.clone(), number))
+            .collect()
     }
 
     /// The first pending execution of all namespaces.
