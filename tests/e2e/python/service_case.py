@@ -28,6 +28,8 @@ UNCHECKED = Config(parameter_validation=False, retries={"max_attempts": 1})
 
 # Refusals that the model does not know: what is not here, and what is at fault before any operation.
 UNMODELLED = {"UnsupportedOperationException": 501, "UnknownOperationException": 404}
+# What any operation may answer; here only a planned fault does. Source: API reference, CommonErrors.
+COMMON = {"InternalFailureException": 500}
 # Members of refusals that the model does not know. Source: API reference, UpdateJobExecution of the data plane.
 BEYOND_THE_MODEL = {"UpdateJobExecution": {"executionState"}}
 # Who looks at the answers that a client gets.
@@ -84,6 +86,10 @@ class Inspector:
                 yield f"{code} with status {status}"
             return
         modelled = {error.error_code: error for error in operation.error_shapes}
+        if code in COMMON and code not in modelled:
+            if status != COMMON[code]:
+                yield f"{code} with status {status}"
+            return
         if code not in modelled:
             yield f"{code} is no error of {operation.name}"
             return
