@@ -132,11 +132,11 @@ class Operations(CliTest):
 
     def test_each_operation_refused(self):
         for service, errors in PROVOKED.items():
-            told = set()
+            met = set()
             for operation, code, first, request in errors:
-                if operation in told:
+                if operation in met:
                     continue
-                told.add(operation)
+                met.add(operation)
                 with self.subTest(operation=operation, code=code):
                     build()
                     first()

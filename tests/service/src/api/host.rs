@@ -1,8 +1,9 @@
-//! Under which names the service answers what is its own: its page, and `/_local`.
+//! Under which names the service answers.
 //!
 //! A web page may give its own name the address of this machine, and then reads from here as if
-//! from itself (DNS rebinding). Such a request names that page's host. An address is no name, so one
-//! that the service listens on is safe.
+//! from itself (DNS rebinding); no signature is checked that could stop it. Such a request names that
+//! page's host. An address is no name, so one that the service listens on is safe, and so is a name
+//! that nobody on the internet can give an address.
 
 use core::net::IpAddr;
 
@@ -11,9 +12,17 @@ use axum::http::Request;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
 
-const LOCALHOST: &str = "localhost";
+/// Domains in which nobody registers names of their own: RFC 6761, RFC 6762, ICANN's resolution on
+/// `.internal`, and AWS's own, for who sends its names here.
+const CLOSED_DOMAINS: [&str; 5] = [
+    ".amazonaws.com",
+    ".internal",
+    ".local",
+    ".localhost",
+    ".test",
+];
 
-/// The names and the address of the service.
+/// The name and the address of the service.
 #[derive(Debug, Clone)]
 pub struct OwnHosts {
     name: String,
@@ -46,8 +55,16 @@ impl OwnHosts {
             .and_then(|host| host.strip_suffix(']'));
         match bare.unwrap_or(host).parse::<IpAddr>() {
             Ok(ip) => ip.is_loopback() || ip == self.address || self.address.is_unspecified(),
-            Err(_) => host.eq_ignore_ascii_case(LOCALHOST) || host.eq_ignore_ascii_case(&self.name),
+            Err(_) => self.is_name(&host.to_ascii_lowercase()),
         }
+    }
+
+    /// Whether a name is the service's, that of a bucket below it, or one that is nobody's.
+    fn is_name(&self, host: &str) -> bool {
+        let bucket = host.strip_suffix(&self.name.to_ascii_lowercase());
+        bucket.is_some_and(|bucket| bucket.is_empty() || bucket.ends_with('.'))
+            || !host.contains('.')
+            || CLOSED_DOMAINS.iter().any(|domain| host.ends_with(domain))
     }
 }
 
@@ -56,7 +73,7 @@ mod tests {
     use super::*;
 
     fn answers(address: &str, uri: &str, hosts: &[&str]) -> bool {
-        let own = OwnHosts::new("Box.local", address.parse().unwrap());
+        let own = OwnHosts::new("Box.example", address.parse().unwrap());
         let request = Request::builder().uri(uri);
         let request = hosts
             .iter()
@@ -73,8 +90,9 @@ mod tests {
             "127.0.0.1:9080",
             "127.1.2.3",
             "[::1]:9080",
-            "box.local",
-            "BOX.LOCAL:1",
+            "box.example",
+            "BOX.EXAMPLE:1",
+            "firmware.box.example",
             "10.0.0.7:9080",
         ] {
             assert!(answers("10.0.0.7", "/", &[host]), "{host}");
@@ -88,6 +106,19 @@ mod tests {
     }
 
     #[test]
+    fn names_that_nobody_can_give_an_address_are_answered_to() {
+        for host in [
+            "jobs:9080",
+            "firmware.localhost:9080",
+            "host.docker.internal",
+            "box.local",
+            "iot.eu-west-1.amazonaws.com",
+        ] {
+            assert!(answers("127.0.0.1", "/", &[host]), "{host}");
+        }
+    }
+
+    #[test]
     fn other_names_are_not() {
         for host in [
             "",
@@ -98,7 +129,8 @@ mod tests {
             "127.0.0.1.evil.example",
             "10.0.0.8",
             "[::2]",
-            "box",
+            "amazonaws.com.evil.example",
+            "evilbox.example",
         ] {
             assert!(!answers("10.0.0.7", "/", &[host]), "{host:?}");
         }

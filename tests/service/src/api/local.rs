@@ -1,9 +1,8 @@
 //! `/_local`: what operators and tests ask of the service itself. The paths are listed in
 //! [`super`].
 //!
-//! Needs no signature, but refuses whatever a web page sends, but for what the service's own page reads: a
-//! browser on the same machine must not be able to step the clock or to reset the service. What changes
-//! how the service behaves is the admin API, and refused unless the service was started with it.
+//! Needs no signature. What changes how the service behaves is the admin API, and refused unless the
+//! service was started with it.
 
 mod certificate;
 mod changes;
@@ -19,7 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Request, Response};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
@@ -33,9 +32,6 @@ use crate::device::faults::DeviceFaults;
 use crate::faults::Plan;
 
 type Service = State<Arc<Backend>>;
-
-/// Fetch Metadata Request Headers.
-const FETCH_SITE: &str = "sec-fetch-site";
 
 pub(super) fn routes(backend: &Arc<Backend>) -> Router<Arc<Backend>> {
     let places = changes::places();
@@ -66,7 +62,7 @@ pub(super) fn routes(backend: &Arc<Backend>) -> Router<Arc<Backend>> {
             post(certificate::issue),
         )
         .merge(admin(backend))
-        .layer(from_fn(refuse_web_pages))
+        .layer(from_fn(keep_private))
 }
 
 /// The paths of the admin API.
@@ -93,14 +89,7 @@ async fn refuse_unless_admin(
     }
 }
 
-async fn refuse_web_pages(request: Request<Body>, next: Next) -> Response<Body> {
-    let headers = request.headers();
-    // Browsers say where a request without an Origin comes from, such as one for an image.
-    let site = headers.get(FETCH_SITE);
-    let from_elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none");
-    if headers.contains_key(ORIGIN) || from_elsewhere {
-        return ApiError::from_web_page().into_response();
-    }
+async fn keep_private(request: Request<Body>, next: Next) -> Response<Body> {
     let mut response = next.run(request).await;
     for (name, value) in [
         (CACHE_CONTROL, "no-store"),

@@ -51,6 +51,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::header::ORIGIN;
 use axum::http::{Method, Request, Response, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse as _;
@@ -76,6 +77,9 @@ use scope::Plane;
 pub use faults::{CallCode, CallFault, CallFaults};
 pub use host::OwnHosts;
 
+/// Fetch Metadata Request Headers.
+const FETCH_SITE: &str = "sec-fetch-site";
+
 /// What the planes stand on.
 #[derive(Clone)]
 pub struct Backend {
@@ -99,7 +103,7 @@ pub struct Backend {
     pub admin: bool,
     /// Whether other machines reach the HTTP planes.
     pub is_remote: bool,
-    /// The names under which the page and `/_local` are answered.
+    /// The names under which the service answers.
     pub hosts: OwnHosts,
     /// Becomes true when the service stops, which ends answers that go on and on.
     pub stopping: watch::Receiver<bool>,
@@ -190,9 +194,8 @@ impl Api {
             region,
             account: backend.account.clone(),
         });
-        let is_own = matches!(plane, Plane::Local | Plane::Page);
-        if is_own && !backend.hosts.answer_to(&request) {
-            return ApiError::foreign_host().into_response();
+        if let Err(refusal) = refuse_web_pages(backend, plane == Plane::Page, &request) {
+            return refusal.into_response();
         }
         let shared = backend.shared.clone();
         let response = match plane {
@@ -219,6 +222,26 @@ impl Api {
         }
         response
     }
+}
+
+/// Refuses what a web page of somebody else's sends: it could make up a signature. No SDK sends an
+/// Origin, and browsers send one with whatever changes something. A link may lead to the service's own page.
+fn refuse_web_pages(
+    backend: &Backend,
+    is_page: bool,
+    request: &Request<Body>,
+) -> Result<(), ApiError> {
+    if !backend.hosts.answer_to(request) {
+        return Err(ApiError::foreign_host());
+    }
+    let headers = request.headers();
+    // Browsers say where a request without an Origin comes from, such as one for an image.
+    let site = headers.get(FETCH_SITE).filter(|_| !is_page);
+    let from_elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none");
+    if headers.contains_key(ORIGIN) || from_elsewhere {
+        return Err(ApiError::from_web_page());
+    }
+    Ok(())
 }
 
 async fn unknown(method: Method, uri: Uri) -> ApiError {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, ORIGIN};
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderName, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
@@ -506,6 +506,19 @@ async fn no_web_page_drives_the_service() {
         client.send(from_page, "{}").await.refused(),
         refusal(403, "AccessDeniedException")
     );
+    // Whoever makes up a signature needs no key.
+    let signed = "x-amz-credential=k/20261021/eu-west-1/iot/aws4_request";
+    for (name, value) in [
+        (ORIGIN, "http://example.com"),
+        (HOST, "example.com"),
+        (HeaderName::from_static("sec-fetch-site"), "cross-site"),
+    ] {
+        for line in ["POST /things/evil", "GET /things", "PUT /bucket"] {
+            let uri = format!("{line}?{signed}");
+            let answer = client.send(request(&uri).header(&name, value), "{}").await;
+            assert_eq!(answer.refused(), refusal(403, "AccessDeniedException"));
+        }
+    }
     let status = client.local("GET /_local/status", json!({})).await.ok();
     assert_eq!(status["things"], 1);
 }
