@@ -212,6 +212,7 @@ impl Service {
         self.admin("/_local/knobs", knobs)
     }
 
+    /// Sets the faults to come, as `/_local/faults` documents them.
     pub fn fault(&self, faults: &Value) -> Result<(), KitError> {
         self.admin("/_local/faults", faults)
     }
