@@ -49,6 +49,17 @@ fn every_job_succeeds_on_a_bad_day_and_the_day_comes_again_with_its_seed() {
 }
 
 #[test]
+fn a_job_that_cannot_be_seen_when_the_device_comes_up_is_found_without_a_notification() {
+    let mut scene = Scene::new(|_| {}).unwrap();
+    let hidden = json!({"nextNotifications": [{"hideNext": 4}]});
+    scene.service.fault(&hidden).unwrap();
+    let (job, ..) = file_job(&mut scene, 0).unwrap();
+    scene.device.power_on().unwrap();
+    let end = scene.end_of(&job).unwrap();
+    assert_eq!(end.status(), "SUCCEEDED", "{end:?}");
+}
+
+#[test]
 fn a_download_that_stalls_and_answers_that_are_short_end_in_the_whole_file() {
     let mut scene = Scene::new(|_| {}).unwrap();
     scene.configure("[download]", SOON_STALLED).unwrap();
