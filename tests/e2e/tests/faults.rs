@@ -6,6 +6,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use iot_jobs_e2e::{Scene, THING};
 use iot_jobs_kit::KitError;
@@ -19,6 +20,8 @@ const SEED: u64 = 1;
 const FILE: usize = 2 << 20;
 /// How long the jobs may take: an answer that is lost is waited for, and what is refused is asked again later and later.
 const ENDS_WITHIN: Duration = Duration::from_secs(240);
+/// The device's `[download]`: a connection that brings nothing is given up soon.
+const SOON_STALLED: &str = "[download]\nstall_timeout_secs = 1";
 /// Jobs of a day.
 const JOBS: u64 = 3;
 
@@ -45,6 +48,40 @@ fn every_job_succeeds_on_a_bad_day_and_the_day_comes_again_with_its_seed() {
     );
 }
 
+#[test]
+fn a_job_that_cannot_be_seen_when_the_device_comes_up_is_found_without_a_notification() {
+    let mut scene = Scene::new(|_| {}).unwrap();
+    let hidden = json!({"nextNotifications": [{"hideNext": 4}]});
+    scene.service.fault(&hidden).unwrap();
+    let (job, ..) = file_job(&mut scene, 0).unwrap();
+    scene.device.power_on().unwrap();
+    let end = scene.end_of(&job).unwrap();
+    assert_eq!(end.status(), "SUCCEEDED", "{end:?}");
+}
+
+#[test]
+fn a_download_that_stalls_and_answers_that_are_short_end_in_the_whole_file() {
+    let mut scene = Scene::new(|_| {}).unwrap();
+    scene.configure("[download]", SOON_STALLED).unwrap();
+    // The third answer is a part, the others begin at the first byte.
+    let faults = json!([
+        {"truncateAfterBytes": FILE / 2},
+        {"stallAfterBytes": FILE / 2},
+        {"truncateAfterBytes": FILE / 4},
+    ]);
+    let planned = json!({"nextDownloads": faults});
+    scene.service.fault(&planned).unwrap();
+    let (job, sha256, path) = file_job(&mut scene, 0).unwrap();
+    scene.device.power_on().unwrap();
+
+    let end = scene.end_of(&job).unwrap();
+    assert_eq!(end.status(), "SUCCEEDED", "{end:?}");
+    assert_eq!(digest(&std::fs::read(path).unwrap()), sha256);
+    let befallen = scene.service.fault_log().unwrap().downloads.befallen;
+    let befallen: Vec<_> = befallen.into_iter().map(|each| each.fault).collect();
+    assert_eq!(json!(befallen), faults);
+}
+
 /// Faults on every plane, none of which a device needs to give a job up for.
 fn bad_day(seed: u64) -> Value {
     json!({
@@ -69,6 +106,8 @@ fn bad_day(seed: u64) -> Value {
         ],
         "allDownloads": [
             {"closeAfterBytes": FILE / 4, "chance": 0.5},
+            {"truncateAfterBytes": FILE / 8, "chance": 0.1},
+            {"stallAfterBytes": FILE / 2, "chance": 0.2},
             {"status": 503, "retryAfterSeconds": 1, "chance": 0.3},
             {"bytesPerSecond": 8 << 20, "chance": 0.5},
         ],
@@ -79,20 +118,13 @@ fn bad_day(seed: u64) -> Value {
 /// Lets a device do its jobs on a bad day; what befell it.
 fn live(seed: u64) -> Result<Befallen, KitError> {
     let mut scene = Scene::new(|options| {
-        // A notification that is lost, or that comes before its job can be seen, is made up for by asking now and then.
-        let often = "\nanswer_within_secs = 1\npoll_every_minutes = 1";
-        options.jobs.push_str(often);
+        options.jobs.push_str("\nanswer_within_secs = 1");
     })?;
+    scene.configure("[download]", SOON_STALLED)?;
     scene.service.fault(&bad_day(seed))?;
     let mut jobs = Vec::new();
     for number in 0..JOBS {
-        let file = Image::new(number + 1, FILE);
-        let path = scene.device.path(&format!("files/{number}"));
-        let job = scene.firmware_job(&file, |document| {
-            document["operation"] = json!("file-download");
-            document["path"] = json!(path);
-        })?;
-        jobs.push((job, file.sha256, path));
+        jobs.push(file_job(&mut scene, number)?);
     }
     scene.device.power_on()?;
     for (job, sha256, path) in jobs {
@@ -119,6 +151,17 @@ fn live(seed: u64) -> Result<Befallen, KitError> {
         befallen.extend(entries.map(|each| ((plane, each.kind, each.number), each.fault)));
     }
     Ok(befallen)
+}
+
+/// Makes a job that downloads a file; its id, the file's digest and where it goes.
+fn file_job(scene: &mut Scene, number: u64) -> Result<(String, String, PathBuf), KitError> {
+    let file = Image::new(number + 1, FILE);
+    let path = scene.device.path(&format!("files/{number}"));
+    let job = scene.firmware_job(&file, |document| {
+        document["operation"] = json!("file-download");
+        document["path"] = json!(path);
+    })?;
+    Ok((job, file.sha256, path))
 }
 
 /// What befell on `day` until the last fault of each kind that `other` knows.

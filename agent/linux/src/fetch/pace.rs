@@ -37,6 +37,8 @@ pub(crate) struct Pace {
     pub(crate) attempts: u32,
     /// Attempts in a row that meet a certificate that is not trusted.
     pub(crate) certificate_attempts: u32,
+    /// Answers in a row that look whole, have fewer bytes than promised, and bring not one new byte.
+    pub(crate) short_answers: u32,
     /// URLs asked for in a row that bring not one new byte.
     pub(crate) renewals: u32,
 }
@@ -53,6 +55,7 @@ impl Pace {
             backoff_most: Duration::from_secs(60),
             attempts: 120,
             certificate_attempts: 3,
+            short_answers: 3,
             renewals: 3,
         }
     }

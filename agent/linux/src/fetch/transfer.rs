@@ -8,6 +8,8 @@
 //!            └── fresh URL ◀── 401, 403
 //! ```
 //!
+//! An answer that looks whole and is shorter than promised may be cut off, or a login page: it is asked for again a few times.
+//!
 //! Only new bytes count as progress: a server that lets every connection begin anew uses up the attempts.
 
 use core::time::Duration;
@@ -52,6 +54,8 @@ enum Halt {
     For(FetchError),
     /// Another attempt may bring more, after the server's own time if it named one.
     Link(LinkError, Option<Duration>),
+    /// The answer looks whole, and has fewer bytes than promised.
+    Short { promised: u64, found: u64 },
 }
 
 impl From<FetchError> for Halt {
@@ -66,6 +70,7 @@ impl<W: Watch> Transfer<'_, W> {
         let mut backoff = Backoff::new(self.pace.backoff_first, self.pace.backoff_most);
         let mut fruitless = 0;
         let mut distrusted = 0;
+        let mut short = 0;
         let mut renewals = 0;
         loop {
             let before = self.tally.high();
@@ -77,6 +82,7 @@ impl<W: Watch> Transfer<'_, W> {
                 backoff.reset();
                 fruitless = 0;
                 distrusted = 0;
+                short = 0;
                 renewals = 0;
             } else {
                 fruitless += 1;
@@ -106,6 +112,17 @@ impl<W: Watch> Transfer<'_, W> {
                     }
                     let wait = backoff.next(&mut self.random);
                     pace::pause(after.map_or(wait, |after| after.saturating_add(wait))).await;
+                }
+                Halt::Short { promised, found } => {
+                    short += 1;
+                    if short >= self.pace.short_answers {
+                        return Err(FetchError::Size {
+                            promised,
+                            found,
+                            at_least: false,
+                        });
+                    }
+                    pace::pause(backoff.next(&mut self.random)).await;
                 }
             }
         }
@@ -240,32 +257,34 @@ impl<W: Watch> Transfer<'_, W> {
             (Ok(()) | Err(Halt::Link(..)), Some(total)) if self.at == total => Ok(()),
             (Err(halt), _) => Err(halt),
             (Ok(()), None) => Ok(()),
-            // The end of a chunked body is marked: there is no more.
+            // The end of a chunked body is marked. What came may be no part of the artifact.
             (Ok(()), Some(promised)) if content.length.is_none() && content.delimited => {
-                Err(FetchError::Size {
-                    promised,
-                    found: self.at,
-                    at_least: false,
-                }
-                .into())
+                let found = self.at;
+                self.start_again().await;
+                Err(Halt::Short { promised, found })
             }
             (Ok(()), Some(_)) => Err(Halt::Link(LinkError::Cut { bytes: self.at }, None)),
         }
     }
 
     /// Bytes in all, if what the document and the server say agrees.
-    fn total_of(&self, content: &Content) -> Result<Option<u64>, FetchError> {
+    fn total_of(&self, content: &Content) -> Result<Option<u64>, Halt> {
         let order = self.order;
         match (order.size, content.total) {
-            (Some(promised), Some(found)) if promised != found => Err(FetchError::Size {
+            (Some(promised), Some(found)) if found < promised => {
+                Err(Halt::Short { promised, found })
+            }
+            (Some(promised), Some(found)) if found > promised => Err(FetchError::Size {
                 promised,
                 found,
                 at_least: false,
-            }),
+            }
+            .into()),
             (None, Some(found)) if found > order.size_max => Err(FetchError::TooLarge {
                 found,
                 limit: order.size_max,
-            }),
+            }
+            .into()),
             (promised, found) => Ok(promised.or(found)),
         }
     }

@@ -195,16 +195,18 @@ impl<const N: usize, const D: usize> Session<N, D> {
         let number = found.execution_number.unwrap_or(NUMBER_FIRST);
         let stale = found.status.is_terminal()
             || self.ledger.verdict(self.cx.now, &found.job_id, number) == Some(Verdict::Ended);
-        if stale && question == Question::Next {
-            self.search.found_nothing(&mut self.cx, true);
+        if question == Question::Next {
+            if stale {
+                self.search.found_nothing(&mut self.cx, true);
+            } else {
+                self.search.next_seen();
+            }
+            // Others may stand behind it.
+            self.search.want_list();
         }
         if !stale && self.is_eligible(&found.job_id, number) {
             self.search.found();
             self.offer(found, payload);
-        }
-        if question == Question::Next {
-            // Others may stand behind it.
-            self.search.want_list();
         }
     }
 

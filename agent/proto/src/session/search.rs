@@ -26,6 +26,11 @@ const CANDIDATES_MAX: usize = 8;
 const REASKS_MAX: u32 = 4;
 /// The first of these waits.
 const REASK_FIRST: Duration = Duration::from_secs(1);
+/// The wait before a new link asks again for `$next` that is empty: what was queued just before is to be seen by then. With the
+/// longest random wait that is as late as the last time that it is asked again after a notification.
+const SECOND_LOOK_AFTER: Duration = Duration::from_secs(5);
+/// The longest random wait on top of that: a fleet that links at once must not ask again at once.
+const SECOND_LOOK_JITTER: Duration = Duration::from_secs(10);
 /// The share of the safety poll's interval that is random, as a divisor.
 const POLL_JITTER: u32 = 8;
 
@@ -40,6 +45,28 @@ pub(crate) enum Question {
     Job(JobId, i64),
 }
 
+/// Whether a new link asks for `$next` again when it is empty. The notification of a job that cannot be seen yet may have gone out
+/// before anything was subscribed, and no other one follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SecondLook {
+    /// Work was found, or a notification took its place, or it is done.
+    Done,
+    /// `$next` was not answered yet.
+    IfEmpty,
+    /// It was empty.
+    At(Instant),
+}
+
+impl SecondLook {
+    /// What is left to do once `$next` is asked for.
+    fn left_at(self, now: Instant) -> Self {
+        match self {
+            Self::At(at) if at <= now => Self::Done,
+            Self::At(_) | Self::Done | Self::IfEmpty => self,
+        }
+    }
+}
+
 /// Looking for work.
 #[derive(Debug)]
 pub(crate) struct Search {
@@ -47,6 +74,7 @@ pub(crate) struct Search {
     question: Question,
     /// When `$next` is asked for.
     next_at: Instant,
+    second_look: SecondLook,
     /// Before that, notifications do not make the session ask.
     quiet_until: Instant,
     /// A notification said that there is work, and none was found yet.
@@ -62,6 +90,7 @@ impl Search {
             exchange: Exchange::new(),
             question: Question::Next,
             next_at: now,
+            second_look: SecondLook::Done,
             quiet_until: now,
             hinted: false,
             reasks: 0,
@@ -81,6 +110,7 @@ impl Search {
         if promising {
             self.hinted = true;
             self.reasks = 0;
+            self.second_look = SecondLook::Done;
         }
     }
 
@@ -100,9 +130,15 @@ impl Search {
         self.list_wanted = true;
     }
 
+    /// `$next` names an execution that has not ended: the service is up to date.
+    pub(crate) fn next_seen(&mut self) {
+        self.second_look = SecondLook::Done;
+    }
+
     /// The link is up anew: what was asked will not be answered.
     pub(crate) fn restart(&mut self, now: Instant) {
         self.exchange.drop_it();
+        self.second_look = SecondLook::IfEmpty;
         self.want(now);
     }
 
@@ -119,7 +155,8 @@ impl Search {
         if !self.exchange.is_idle() {
             return;
         }
-        if self.next_at <= cx.now {
+        if self.asks_at() <= cx.now {
+            self.second_look = self.second_look.left_at(cx.now);
             self.question = Question::Next;
             let poll_every = cx.settings.timing.poll_every;
             let jitter = cx.random.up_to(poll_every / POLL_JITTER);
@@ -145,7 +182,15 @@ impl Search {
 
     /// When something is to be asked, or asked again.
     pub(crate) fn timeout(&self) -> Option<Instant> {
-        self.exchange.timeout(true).or(Some(self.next_at))
+        self.exchange.timeout(true).or(Some(self.asks_at()))
+    }
+
+    /// When `$next` is asked for, if nothing happens before.
+    fn asks_at(&self) -> Instant {
+        match self.second_look {
+            SecondLook::At(at) => self.next_at.min(at),
+            SecondLook::Done | SecondLook::IfEmpty => self.next_at,
+        }
     }
 
     /// Writes the question.
@@ -213,8 +258,20 @@ impl Search {
             self.reasks += 1;
             self.next_at = self.next_at.min(cx.now + wait);
         } else {
-            self.found();
-            cx.log(Event::NothingPending);
+            self.hinted = false;
+            self.reasks = 0;
+            self.look_again_or_rest(cx);
+        }
+    }
+
+    /// `$next` is empty, and nothing says otherwise.
+    fn look_again_or_rest(&mut self, cx: &mut Context) {
+        match self.second_look {
+            SecondLook::IfEmpty => {
+                let wait = SECOND_LOOK_AFTER + cx.random.up_to(SECOND_LOOK_JITTER);
+                self.second_look = SecondLook::At(cx.now + wait);
+            }
+            SecondLook::At(_) | SecondLook::Done => cx.log(Event::NothingPending),
         }
     }
 

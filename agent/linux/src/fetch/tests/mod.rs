@@ -296,20 +296,55 @@ async fn a_silent_connection_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_size_that_is_not_the_promised_one_ends_the_download() {
-    let chunked = |length: usize| {
-        let mut answer = head("200 OK", &[("Transfer-Encoding", "chunked")]);
-        answer.extend(format!("{length:x}\r\n").bytes());
-        answer.extend(artifact().iter().cycle().take(length));
-        answer.extend(b"\r\n0\r\n\r\n");
-        vec![Step::Send(answer)]
-    };
-    let plain = |length: usize| {
-        let length = length.to_string();
-        let headers = [("Content-Length", length.as_str())];
-        vec![Step::Send(head("200 OK", &headers)), Step::Hold]
-    };
-    for steps in [chunked(98), chunked(96), plain(98), plain(96), chunked(0)] {
+async fn an_answer_that_looks_whole_and_is_short_is_asked_for_again() {
+    for (short, refetched) in [(plain(40), 0), (chunked(40), 40)] {
+        let bench = Bench::new();
+        let server = Server::start(move |number, request| match number {
+            0 => short.clone(),
+            _ => all(request, &artifact(), ETAG),
+        })
+        .await;
+        let refetched = Downloaded {
+            refetched,
+            ..first_time()
+        };
+        assert_eq!(bench.fetch(&server).await, Ok(refetched));
+        assert_eq!(server.asked(), [0, 0]);
+        assert_eq!(bench.part(), artifact());
+    }
+}
+
+#[tokio::test]
+async fn a_short_answer_does_not_cost_what_is_there() {
+    let bench = Bench::new();
+    let server = Server::start(|number, request| match number {
+        0 => cut(request, &artifact(), ETAG, 48),
+        1 => plain(40),
+        _ => all(request, &artifact(), ETAG),
+    })
+    .await;
+    assert_eq!(bench.fetch(&server).await, Ok(first_time()));
+    assert_eq!(server.asked(), [0, 48, 48]);
+}
+
+#[tokio::test]
+async fn a_size_below_the_promised_one_ends_the_download_the_third_time() {
+    for steps in [plain(96), chunked(96), chunked(0)] {
+        let bench = Bench::new();
+        let server = Server::start(move |_, _| steps.clone()).await;
+        let error = bench.fetch(&server).await.unwrap_err();
+
+        assert_eq!(
+            (error.code, error.class),
+            ("size_mismatch", FailureClass::Failed)
+        );
+        assert_eq!(server.asked(), [0, 0, 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_size_above_the_promised_one_ends_the_download() {
+    for steps in [chunked(98), plain(98)] {
         let bench = Bench::new();
         let server = Server::start(move |_, _| steps.clone()).await;
         let error = bench.fetch(&server).await.unwrap_err();
@@ -691,6 +726,25 @@ fn first_time() -> Downloaded {
         bytes: 97,
         refetched: 0,
     }
+}
+
+/// As many bytes as its head says.
+fn plain(length: usize) -> Vec<Step> {
+    let mut answer = head("200 OK", &[("Content-Length", &length.to_string())]);
+    answer.extend(artifact().iter().cycle().take(length));
+    vec![Step::Send(answer)]
+}
+
+/// As many bytes, in one chunk, and the mark that there are no more.
+fn chunked(length: usize) -> Vec<Step> {
+    let mut answer = head("200 OK", &[("Transfer-Encoding", "chunked")]);
+    if length > 0 {
+        answer.extend(format!("{length:x}\r\n").bytes());
+        answer.extend(artifact().iter().cycle().take(length));
+        answer.extend(b"\r\n");
+    }
+    answer.extend(b"0\r\n\r\n");
+    vec![Step::Send(answer)]
 }
 
 fn denied(status: &str, code: &str) -> Vec<Step> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::bench::{Bench, Done, details, named, settings};
 use super::service::{Fault, PREFIX};
 use crate::event::Event;
-use crate::session::{Admission, CancelReason, Input, Lane, Outcome, Run};
+use crate::session::{Admission, CancelReason, Input, Lane, Outcome, Run, Settings};
 use crate::wire::status::Status;
 
 /// T1
@@ -142,6 +142,86 @@ fn an_empty_answer_is_asked_again_four_times_at_most() {
     bench.pass_secs(300);
     // The one that the notification starts, and four more.
     assert_eq!(bench.service.requests("$next/get").len() - before, 5);
+}
+
+/// T8
+#[test]
+fn a_job_that_a_new_link_does_not_see_yet_is_found_without_a_notification() {
+    let mut bench = Bench::<1>::new();
+    // Its notification goes out before anything is subscribed.
+    bench.service.queue("job");
+    bench.fault("$next/get", Fault::Empty);
+    bench.link_up();
+    assert!(!bench.running[0]);
+    bench.pass_secs(15);
+    assert!(bench.running[0]);
+}
+
+/// T8
+#[test]
+fn the_first_empty_answer_of_each_link_is_asked_again_once() {
+    let mut bench = Bench::<1>::new();
+    for link in 1..=2 {
+        bench.link_up();
+        bench.pass_secs(1_200);
+        assert_eq!(bench.service.requests("$next/get").len(), link * 2);
+        bench.link_down();
+    }
+}
+
+/// T8
+#[test]
+fn a_fleet_whose_first_answer_is_empty_does_not_ask_again_at_once() {
+    let mut seconds = [0; 16];
+    for seed in 0..64 {
+        let mut bench = Bench::<1>::with(Settings { seed, ..settings() });
+        bench.link_up();
+        let (again, _) = bench.session.poll_timeout().unwrap();
+        let wait = again.since(bench.at()).as_secs().min(15);
+        seconds[usize::try_from(wait).unwrap()] += 1;
+    }
+    assert!(seconds[..5].iter().all(|asks| *asks == 0), "{seconds:?}");
+    assert!(seconds.iter().all(|asks| *asks <= 16), "{seconds:?}");
+}
+
+/// T8
+#[test]
+fn a_notification_that_promises_nothing_does_not_keep_a_new_link_from_asking_again() {
+    let mut bench = Bench::<1>::new();
+    bench.service.queue("job");
+    bench.fault("$next/get", Fault::Empty);
+    bench.fault("$next/get", Fault::Empty);
+    bench.link_up();
+    bench.receive(&format!("{PREFIX}notify"), r#"{"timestamp":1,"jobs":{}}"#);
+    bench.pass_secs(1);
+    assert_eq!(bench.service.requests("$next/get").len(), 2);
+    bench.pass_secs(14);
+    assert!(bench.running[0]);
+}
+
+/// T8
+#[test]
+fn a_new_link_that_sees_a_job_is_not_asked_again() {
+    let mut bench = Bench::<2>::new();
+    bench.service.queue("job");
+    bench.link_up();
+    bench.pass_secs(1);
+    let before = bench.service.requests("$next/get").len();
+    bench.pass_secs(60);
+    assert_eq!(bench.service.requests("$next/get").len(), before);
+}
+
+/// T8
+#[test]
+fn a_notification_takes_the_place_of_asking_a_new_link_again() {
+    let mut bench = Bench::<2>::new();
+    bench.link_up();
+    bench.queue("job");
+    bench.pass_secs(1);
+    assert!(bench.running[0]);
+    let before = bench.service.requests("$next/get").len();
+    bench.pass_secs(60);
+    assert_eq!(bench.service.requests("$next/get").len(), before);
 }
 
 /// T8
@@ -476,7 +556,7 @@ fn a_list_notification_alone_starts_a_namespaced_job() {
 fn a_namespace_that_is_not_ours_is_never_touched() {
     let mut bench = Bench::<1>::with(named("fleet"));
     bench.link_up();
-    bench.pass_secs(1);
+    bench.pass_secs(60);
     let before = bench.service.log.len();
     bench.receive(
         &format!("{PREFIX}notify"),
