@@ -477,6 +477,36 @@ async fn a_step_of_weeks_passes_every_window_of_a_job() {
 }
 
 #[tokio::test]
+async fn a_group_may_have_the_name_of_an_operation_in_its_path() {
+    let client = Client::with_thing().await;
+    for name in [
+        "addThingToThingGroup",
+        "removeThingFromThingGroup",
+        "updateThingGroupsForThing",
+    ] {
+        let path = format!("/thing-groups/{name}");
+        let made = client.iot(&format!("POST {path}"), json!({})).await.ok();
+        assert_eq!(made["thingGroupName"], name);
+        let joins = json!({"thingGroupName": name, "thingName": "gw-1"});
+        let add = "PUT /thing-groups/addThingToThingGroup";
+        client.iot(add, joins.clone()).await.ok();
+        let members = client.iot(&format!("GET {path}/things"), json!({})).await;
+        assert_eq!(members.ok()["things"], json!(["gw-1"]));
+        let remove = "PUT /thing-groups/removeThingFromThingGroup";
+        client.iot(remove, joins).await.ok();
+        let told = client.iot(&format!("GET {path}"), json!({})).await.ok();
+        assert_eq!(told["thingGroupName"], name);
+        let update = client.iot(&format!("PATCH {path}"), json!({})).await;
+        assert_eq!(update.status, 501);
+        client.iot(&format!("DELETE {path}"), json!({})).await.ok();
+        let gone = client.iot(&format!("GET {path}"), json!({})).await;
+        assert_eq!(gone.refused(), refusal(404, "ResourceNotFoundException"));
+    }
+    let other = client.iot("PUT /thing-groups/site", json!({})).await;
+    assert_eq!(other.refused(), refusal(404, "UnknownOperationException"));
+}
+
+#[tokio::test]
 async fn a_reset_forgets_things_jobs_buckets_and_faults() {
     let client = Client::with_thing().await;
     client.iot("PUT /jobs/j", job()).await.ok();
