@@ -20,7 +20,7 @@ const WINDOWS: usize = 100;
 const EVERY_OTHER_MINUTE: &str = "*/2 * * * ? *";
 const START: Timestamp = Timestamp::from_secs(1_700_049_600);
 const DAY: u64 = 24 * 60 * 60;
-const DAYS: u64 = 1;
+const DAYS: u64 = 30;
 
 fn main() {
     println!("{DAYS} days, {WINDOWS} windows");

@@ -68,7 +68,7 @@ pub(super) struct Packages {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Package {
     description: Option<String>,
-    tags: Vec<Tag>,
+    pub(super) tags: Vec<Tag>,
     pub(super) default_version: Option<VersionName>,
     #[serde(with = "time::kept")]
     created_at: Timestamp,
@@ -93,20 +93,6 @@ impl Packages {
         version: &VersionName,
     ) -> Option<&PackageVersion> {
         self.versions.get(&(package.clone(), version.clone()))
-    }
-
-    /// The tags of a package, or of the version that is named.
-    pub(super) fn tags(
-        &mut self,
-        package: &PackageName,
-        version: Option<&str>,
-    ) -> Option<&mut Vec<Tag>> {
-        let Some(version) = version else {
-            let package = self.packages.get_mut(package);
-            return package.map(|package| &mut package.tags);
-        };
-        let key = (package.clone(), VersionName::parse(version)?);
-        self.versions.get_mut(&key).map(|version| &mut version.tags)
     }
 
     /// The versions of one package, in the order of their names.

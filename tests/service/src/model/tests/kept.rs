@@ -360,6 +360,8 @@ fn what_only_reads_changes_no_row() {
     model.describe_job(&scope(), "J", at(1)).unwrap();
     model.advance(at(1));
     model.pending_job_executions(&thing("gw-1"), None).unwrap();
+    let arn = "arn:aws:iot:eu-west-1:123456789012:job/J";
+    model.list_tags_for_resource(&scope(), arn).unwrap();
     assert_eq!(rows.follow(&mut model), 0);
 }
 
