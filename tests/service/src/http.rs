@@ -4,6 +4,9 @@
 //! certificate carry it as an extension, [`ShownCertificate`]; nobody must show one. Every step that waits for a client
 //! has a bound, and so has the number of connections, so that slow clients cannot hold the service.
 
+mod write_timeout;
+
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::io;
 use std::sync::Arc;
@@ -15,7 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
@@ -23,11 +26,18 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::pki;
 
+use write_timeout::WriteTimeout;
+
 /// The most connections at one time; the next one waits in the system's backlog.
 pub(crate) const MAX_CONNECTIONS: usize = 2 * 1024;
 const MAX_HEADERS: usize = 100;
 /// The request line and its headers together.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// Connections that may wait in the system's backlog.
+const BACKLOG: u32 = 1024;
+/// What the system buffers for a client that reads slowly. It tells of what the client took in parts of
+/// that, so that more would make a slow client seem to take nothing.
+const SEND_BUFFER_BYTES: u32 = 128 * 1024;
 /// How long requests under way may take once the service stops.
 const GRACE: Duration = Duration::from_secs(3);
 /// The pause after a failed accept: descriptors may be free again by then.
@@ -42,6 +52,8 @@ pub struct Patience {
     pub handshake: Duration,
     /// For the last header of a request, counted from the end of the one before.
     pub head: Duration,
+    /// For the client to take anything of an answer: not for its end, which may be far.
+    pub write: Duration,
 }
 
 impl Default for Patience {
@@ -49,6 +61,7 @@ impl Default for Patience {
         Self {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(30),
+            write: Duration::from_secs(60),
         }
     }
 }
@@ -78,6 +91,24 @@ pub fn hung_up() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(HungUp);
     response
+}
+
+/// Listens on `address` for [`serve`].
+///
+/// # Errors
+///
+/// Fails if nobody can listen there.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // As `TcpListener::bind` does: a service that starts again finds its port free.
+    socket.set_reuseaddr(true)?;
+    // Accepted connections inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Answers requests on `listener` until `stop` becomes true, then lets those under way end.
@@ -182,6 +213,8 @@ where
     if peeked.await.map_err(|_| Ended::Silent)?? == 0 {
         return Ok(());
     }
+    // Below TLS, whose records are taken as a whole or not at all.
+    let stream = WriteTimeout::new(stream, patience.write);
     if first == [TLS_HANDSHAKE] {
         let handshake = timeout(patience.handshake, acceptor.accept(stream));
         let stream = handshake.await.map_err(|_| Ended::Silent)??;
@@ -241,8 +274,6 @@ async fn pause() {
 
 #[cfg(test)]
 mod tests {
-    use core::net::SocketAddr;
-
     use rustls::pki_types::ServerName;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio_rustls::TlsConnector;
@@ -254,7 +285,12 @@ mod tests {
 
     const GET: &[u8] = b"GET /path HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
+    const FLOOD_ME: &[u8] = b"GET /flood HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
     const GET_AND_STAY: &[u8] = b"GET /path HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+    /// More than the system buffers for a client.
+    const FLOOD: usize = 64 << 20;
 
     struct Running {
         address: SocketAddr,
@@ -277,14 +313,14 @@ mod tests {
         start_with(Patience::default()).await
     }
 
-    /// A server that answers with the path that was asked for, and the thing that did.
+    /// A server that answers with the path that was asked for, and the thing that did, or with a [`FLOOD`].
     async fn start_with(patience: Patience) -> Running {
         start_within(MAX_CONNECTIONS, patience).await
     }
 
     async fn start_within(connections: usize, patience: Patience) -> Running {
         let slots = Arc::new(Semaphore::new(connections));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
         let pki = Pki::create().unwrap();
         let tls = pki.https_server_config().unwrap();
@@ -293,6 +329,9 @@ mod tests {
             let shown = request.extensions().get::<ShownCertificate>();
             let thing = shown.map(|shown| format!(" of {}", shown.thing.as_deref().unwrap()));
             let path = request.uri().path();
+            if path == "/flood" {
+                return Response::new(Body::from(vec![0; FLOOD]));
+            }
             Response::new(Body::from(format!("{path}{}", thing.unwrap_or_default())))
         };
         let serving = serve_within(slots, listener, tls, patience, stopped, echo);
@@ -349,6 +388,7 @@ mod tests {
         let patience = Patience {
             handshake: moment,
             head: moment,
+            write: moment,
         };
         let running = start_with(patience).await;
         // Nothing, a piece of a TLS handshake, a piece of a head, and a request that none follows.
@@ -361,6 +401,22 @@ mod tests {
             let stream = TcpStream::connect(running.address).await.unwrap();
             exchange(stream, begun).await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_its_answer_gives_its_place_to_another() {
+        let patience = Patience {
+            write: Duration::from_millis(20),
+            ..Patience::default()
+        };
+        let running = start_within(1, patience).await;
+        let mut plain = TcpStream::connect(running.address).await.unwrap();
+        plain.write_all(FLOOD_ME).await.unwrap();
+        let mut encrypted = running.open_tls(None).await;
+        encrypted.write_all(FLOOD_ME).await.unwrap();
+        let third = TcpStream::connect(running.address).await.unwrap();
+        assert!(exchange(third, GET).await.ends_with("\r\n\r\n/path"));
+        drop((plain, encrypted));
     }
 
     #[tokio::test]

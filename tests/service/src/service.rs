@@ -206,7 +206,7 @@ impl Service {
             Pki::open(directory.path()).map(|pki| pki.with_server_names([settings.host.clone()]));
         let pki = Arc::new(pki.map_err(|source| directory.pki_error(source))?);
 
-        let (listener, http) = bind(settings.http).await?;
+        let (listener, http) = bind(settings.http)?;
         let (broker, requests, mqtt) =
             start_broker(settings.mqtt, &settings.host, &pki, &directory).await?;
         let addresses = Addresses {
@@ -319,14 +319,13 @@ impl Settings {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let bound = async {
-        let listener = TcpListener::bind(address).await?;
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = http::listen(address).and_then(|listener| {
         let address = listener.local_addr()?;
         Ok((listener, address))
-    };
+    });
     let protocol = "HTTP";
-    bound.await.map_err(|source| StartError::Listen {
+    bound.map_err(|source| StartError::Listen {
         address,
         protocol,
         source,

@@ -3,14 +3,18 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
+use axum::handler::Handler as _;
+use axum::http::Request;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 
-use super::Backend;
 use super::error::ApiError;
 use super::extract::{Answer, Answered, Empty, Json, Labels, Parameters, absent};
+use super::{Backend, unknown};
 use crate::model::endpoint::check_endpoint_type;
 use crate::model::names::Scope;
 use crate::model::{request, view};
@@ -31,23 +35,12 @@ pub(super) fn routes() -> Router<Arc<Backend>> {
         .route("/things/{thing}/thing-groups", get(list_groups_of_thing))
         .route("/thing-groups", get(list_groups))
         .route(
-            "/thing-groups/addThingToThingGroup",
-            put(add_thing_to_group),
-        )
-        .route(
-            "/thing-groups/removeThingFromThingGroup",
-            put(remove_thing_from_group),
-        )
-        .route(
-            "/thing-groups/updateThingGroupsForThing",
-            put(absent("UpdateThingGroupsForThing")),
-        )
-        .route(
             "/thing-groups/{group}",
             post(create_group)
                 .get(describe_group)
                 .delete(delete_group)
-                .patch(absent("UpdateThingGroup")),
+                .patch(absent("UpdateThingGroup"))
+                .put(change_membership),
         )
         .route("/thing-groups/{group}/things", get(list_things_in_group))
         .route(
@@ -220,6 +213,24 @@ async fn delete_group(
     service
         .control(|model, now| model.delete_thing_group(&group, expected.expected_version, now))?;
     Ok(Answer(Empty {}))
+}
+
+/// The operations whose paths are those of groups that may be named so: the method alone tells them.
+async fn change_membership(
+    State(service): Service,
+    Labels(operation): Labels<String>,
+    request: Request<Body>,
+) -> Response {
+    match operation.as_str() {
+        "addThingToThingGroup" => add_thing_to_group.call(request, service).await,
+        "removeThingFromThingGroup" => remove_thing_from_group.call(request, service).await,
+        "updateThingGroupsForThing" => {
+            ApiError::not_supported("UpdateThingGroupsForThing").into_response()
+        }
+        _ => unknown(request.method().clone(), request.uri().clone())
+            .await
+            .into_response(),
+    }
 }
 
 async fn add_thing_to_group(

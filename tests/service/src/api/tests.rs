@@ -447,12 +447,63 @@ async fn a_step_of_the_clock_fires_the_timers_before_it_is_answered() {
         .ok();
     assert_eq!(clock["now"], 1_792_567_740.5);
     assert_eq!(status().await, "TIMED_OUT");
-    for advance in [json!(-1), json!(1e30), json!("x")] {
+    for advance in [json!(-1), json!(94_867_201), json!("x")] {
         let answer = client
             .local("POST /_local/clock", json!({"advance": advance}))
             .await;
         assert_eq!(answer.refused(), refusal(400, "InvalidRequestException"));
     }
+}
+
+#[tokio::test]
+async fn a_step_of_weeks_passes_every_window_of_a_job() {
+    let client = Client::with_thing().await;
+    let hourly = json!([{"startTime": "0 * * * ? *", "durationInMinutes": 30}]);
+    let mut job = job();
+    job["targetSelection"] = json!("CONTINUOUS");
+    job["schedulingConfig"] =
+        json!({"startTime": "2026-10-22T00:00", "maintenanceWindows": hourly});
+    client.iot("PUT /jobs/j", job).await.ok();
+    for (advance, now, status) in [
+        (14 * 86_400, 1_793_777_280.0, "IN_PROGRESS"),
+        (600, 1_793_777_880.0, "SCHEDULED"),
+    ] {
+        let step = json!({ "advance": advance });
+        let clock = client.local("POST /_local/clock", step).await.ok();
+        assert_eq!(clock["now"], now);
+        let told = client.iot("GET /jobs/j", json!({})).await.ok();
+        assert_eq!(told["job"]["status"], status);
+    }
+}
+
+#[tokio::test]
+async fn a_group_may_have_the_name_of_an_operation_in_its_path() {
+    let client = Client::with_thing().await;
+    for name in [
+        "addThingToThingGroup",
+        "removeThingFromThingGroup",
+        "updateThingGroupsForThing",
+    ] {
+        let path = format!("/thing-groups/{name}");
+        let made = client.iot(&format!("POST {path}"), json!({})).await.ok();
+        assert_eq!(made["thingGroupName"], name);
+        let joins = json!({"thingGroupName": name, "thingName": "gw-1"});
+        let add = "PUT /thing-groups/addThingToThingGroup";
+        client.iot(add, joins.clone()).await.ok();
+        let members = client.iot(&format!("GET {path}/things"), json!({})).await;
+        assert_eq!(members.ok()["things"], json!(["gw-1"]));
+        let remove = "PUT /thing-groups/removeThingFromThingGroup";
+        client.iot(remove, joins).await.ok();
+        let told = client.iot(&format!("GET {path}"), json!({})).await.ok();
+        assert_eq!(told["thingGroupName"], name);
+        let update = client.iot(&format!("PATCH {path}"), json!({})).await;
+        assert_eq!(update.status, 501);
+        client.iot(&format!("DELETE {path}"), json!({})).await.ok();
+        let gone = client.iot(&format!("GET {path}"), json!({})).await;
+        assert_eq!(gone.refused(), refusal(404, "ResourceNotFoundException"));
+    }
+    let other = client.iot("PUT /thing-groups/site", json!({})).await;
+    assert_eq!(other.refused(), refusal(404, "UnknownOperationException"));
 }
 
 #[tokio::test]

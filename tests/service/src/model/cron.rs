@@ -42,8 +42,8 @@ const MAX_NTH: u64 = 5;
 /// When a window opens, again and again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cron {
-    minutes: Vec<Span>,
-    hours: Vec<Span>,
+    minutes: Numbers,
+    hours: Numbers,
     days: Days,
     months: Vec<Span>,
     years: Vec<Span>,
@@ -59,8 +59,8 @@ impl Cron {
         let fields: [&str; FIELDS] = fields.try_into().ok()?;
         let [minutes, hours, day_of_month, month, day_of_week, year] = fields;
         Some(Self {
-            minutes: MINUTES.spans(minutes)?,
-            hours: HOURS.spans(hours)?,
+            minutes: Numbers::of(&MINUTES.spans(minutes)?),
+            hours: Numbers::of(&HOURS.spans(hours)?),
             days: Days::parse(day_of_month, day_of_week)?,
             months: MONTHS.spans(month)?,
             years: YEARS.spans(year)?,
@@ -69,25 +69,62 @@ impl Cron {
 
     /// The first occurrence after `at`.
     pub(super) fn after(&self, at: Timestamp) -> Option<Timestamp> {
-        let from = minute_of(at) + 1;
-        let day = from / MINUTES_PER_DAY;
-        self.days(month_of(day)..=YEARS.last * 12 + 11)
-            .filter(|found| *found >= day)
-            .flat_map(|day| self.minutes_of(day))
-            .find(|minute| *minute >= from)
-            .map(start_of)
+        self.soon(at).or_else(|| {
+            let day = (minute_of(at) + 1) / MINUTES_PER_DAY;
+            let mut days = self.days(month_of(day)..=YEARS.last * 12 + 11);
+            let found = days.find(|found| *found > day)?;
+            Some(start_of(found * MINUTES_PER_DAY + self.first_from(0)?))
+        })
     }
 
-    /// The last occurrence at or before `at`.
-    pub(super) fn up_to(&self, at: Timestamp) -> Option<Timestamp> {
-        let to = minute_of(at);
-        let day = to / MINUTES_PER_DAY;
-        self.days(YEARS.first * 12..=month_of(day))
-            .rev()
-            .filter(|found| *found <= day)
-            .flat_map(|day| self.minutes_of(day).rev())
-            .find(|minute| *minute <= to)
-            .map(start_of)
+    /// The first occurrence after `at`, if it is on the day of the minute that follows: found without a
+    /// search.
+    pub(super) fn soon(&self, at: Timestamp) -> Option<Timestamp> {
+        let from = minute_of(at) + 1;
+        let (day, minute) = (from / MINUTES_PER_DAY, from % MINUTES_PER_DAY);
+        let found = self.falls_on(day).then(|| self.first_from(minute));
+        Some(start_of(day * MINUTES_PER_DAY + found??))
+    }
+
+    /// The last occurrence at or before `at`, if it is on that day or on the day before: found without a
+    /// search.
+    pub(super) fn lately(&self, at: Timestamp) -> Option<Timestamp> {
+        let (day, minute) = (
+            minute_of(at) / MINUTES_PER_DAY,
+            minute_of(at) % MINUTES_PER_DAY,
+        );
+        let last_on = |day: u64, minute: u64| {
+            let found = self.falls_on(day).then(|| self.last_up_to(minute));
+            Some(start_of(day * MINUTES_PER_DAY + found??))
+        };
+        let before = || last_on(day.checked_sub(1)?, MINUTES_PER_DAY - 1);
+        last_on(day, minute).or_else(before)
+    }
+
+    fn falls_on(&self, day: u64) -> bool {
+        let date = Date::from_days(day);
+        any(&self.years, date.year) && any(&self.months, date.month) && self.days.fall_on(date, day)
+    }
+
+    /// The first minute of a day on which the expression occurs, from `minute` on.
+    fn first_from(&self, minute: u64) -> Option<u64> {
+        let (hour, rest) = (minute / 60, minute % 60);
+        let in_hour = || Some(hour * 60 + self.minutes.first_from(rest)?);
+        let later = || Some(self.hours.first_from(hour + 1)? * 60 + self.minutes.first_from(0)?);
+        let occurs = self.hours.contains(hour);
+        occurs.then(in_hour).flatten().or_else(later)
+    }
+
+    /// The last minute of a day on which the expression occurs, up to `minute`.
+    fn last_up_to(&self, minute: u64) -> Option<u64> {
+        let (hour, rest) = (minute / 60, minute % 60);
+        let in_hour = || Some(hour * 60 + self.minutes.last_up_to(rest)?);
+        let earlier = || {
+            let hour = self.hours.last_up_to(hour.checked_sub(1)?)?;
+            Some(hour * 60 + self.minutes.last_up_to(59)?)
+        };
+        let occurs = self.hours.contains(hour);
+        occurs.then(in_hour).flatten().or_else(earlier)
     }
 
     /// The days on which the expression occurs, within months that are counted from the year 0.
@@ -101,14 +138,6 @@ impl Cron {
                     date.to_days().filter(|days| self.days.fall_on(date, *days))
                 })
             })
-    }
-
-    fn minutes_of(&self, day: u64) -> impl DoubleEndedIterator<Item = u64> + use<'_> {
-        let hours = (0..24).filter(|hour| any(&self.hours, *hour));
-        hours.flat_map(move |hour| {
-            let minutes = (0..60).filter(|minute| any(&self.minutes, *minute));
-            minutes.map(move |minute| day * MINUTES_PER_DAY + hour * 60 + minute)
-        })
     }
 }
 
@@ -134,6 +163,33 @@ impl Span {
     fn contains(self, number: u64) -> bool {
         (self.first..=self.last).contains(&number)
             && (number - self.first).is_multiple_of(self.step)
+    }
+}
+
+/// Numbers below 64, a bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Numbers(u64);
+
+impl Numbers {
+    fn of(spans: &[Span]) -> Self {
+        let held = (0..u64::from(u64::BITS)).filter(|number| any(spans, *number));
+        Self(held.fold(0, |bits, number| bits | 1 << number))
+    }
+
+    fn contains(self, number: u64) -> bool {
+        self.first_from(number) == Some(number)
+    }
+
+    /// The first of them from `number` on.
+    fn first_from(self, number: u64) -> Option<u64> {
+        let left = self.0 & (u64::MAX << number);
+        (left != 0).then(|| u64::from(left.trailing_zeros()))
+    }
+
+    /// The last of them up to `number`.
+    fn last_up_to(self, number: u64) -> Option<u64> {
+        let left = self.0 & (u64::MAX >> (63 - number));
+        left.checked_ilog2().map(u64::from)
     }
 }
 
@@ -575,9 +631,13 @@ mod tests {
             let fast = cron.after(at).map(minute_of).filter(|found| *found < now + HORIZON);
             prop_assert_eq!(fast, slow);
 
-            let slow = (now - HORIZON..=now).rev().find(|minute| occurs(&fields, *minute));
-            let fast = cron.up_to(at).map(minute_of).filter(|found| *found >= now - HORIZON);
-            prop_assert_eq!(fast, slow);
+            let midnight = ((now + 1) / MINUTES_PER_DAY + 1) * MINUTES_PER_DAY;
+            let soon = slow.filter(|found| *found < midnight);
+            prop_assert_eq!(cron.soon(at).map(minute_of), soon);
+
+            let yesterday = (day - 1) * MINUTES_PER_DAY;
+            let slow = (yesterday..=now).rev().find(|minute| occurs(&fields, *minute));
+            prop_assert_eq!(cron.lately(at).map(minute_of), slow);
         }
 
         #[test]

@@ -6,14 +6,13 @@
 //!
 //! How long AWS remembers a token is unknown; here it is until [`MAX_TOKENS`] others were used.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::error::PackageError;
+use super::table::{Record, Table};
 use super::validate::{Pattern, Text, Violations};
 
 /// The tokens that are remembered.
@@ -31,17 +30,19 @@ const CLIENT_TOKEN: Text = Text {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tokens {
     /// By operation and token.
-    used: BTreeMap<String, Used>,
+    pub(super) used: Table<String, Used>,
     /// How many were used: tells their order.
     count: u64,
 }
 
-#[derive(Debug, Clone)]
-struct Used {
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub(super) struct Used {
     /// The digest of the request.
     request: String,
     order: u64,
 }
+
+impl Record for Used {}
 
 /// A request that is to be done once.
 #[derive(Debug)]
@@ -78,10 +79,16 @@ impl Tokens {
         }
     }
 
+    /// Takes back a token that was used.
+    pub(super) fn restore(&mut self, key: String, used: Used) {
+        self.count = self.count.max(used.order);
+        self.used.insert(key, used);
+    }
+
     /// Notes that the request was granted.
     pub(super) fn grant(&mut self, once: Once) {
         let Some(key) = once.key else { return };
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         let (request, order) = (once.request, self.count);
         self.used.insert(key, Used { request, order });
         if self.used.len() > MAX_TOKENS {

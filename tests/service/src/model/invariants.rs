@@ -28,6 +28,7 @@ impl Model {
         }
         self.check_timers();
         self.check_queues();
+        self.check_catalog();
         for (name, group) in &self.groups {
             for above in self.lineage(name) {
                 assert!(self.groups.contains_key(above), "{name} is below nothing");
@@ -79,6 +80,21 @@ impl Model {
             let mut numbers = pending.iter().map(|(job, _)| job);
             let mut seen = BTreeSet::new();
             assert!(numbers.all(|job| seen.insert(job)), "{name} is asked twice");
+        }
+    }
+
+    fn check_catalog(&self) {
+        let catalog = &self.packages;
+        for (package, version) in catalog.versions.keys() {
+            let is_known = catalog.packages.contains_key(package);
+            assert!(is_known, "{version} is of no package");
+        }
+        for (name, package) in &catalog.packages {
+            if let Some(default) = &package.default_version {
+                let found = catalog.version(name, default);
+                let is_deployable = found.is_some_and(|version| version.status.is_deployable());
+                assert!(is_deployable, "{default} of {name} cannot be the default");
+            }
         }
     }
 

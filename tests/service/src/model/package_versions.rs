@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Model;
 use super::error::PackageError;
@@ -30,7 +30,8 @@ use super::request::{
     Artifact, CreatePackageVersion, DeletePackageVersion, ListPackageVersions, Tag,
     UpdatePackageVersion,
 };
-use super::time::Timestamp;
+use super::table::Record;
+use super::time::{self, Timestamp};
 use super::validate::{PRINTABLE, Pattern, Text, Violations};
 use super::view::{
     PackageVersionDescription, PackageVersionList, PackageVersionReference, PackageVersionSummary,
@@ -66,7 +67,7 @@ const S3_NAME: Text = Text {
 };
 
 /// A version of a package.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct PackageVersion {
     description: Option<String>,
     pub(super) attributes: BTreeMap<String, String>,
@@ -74,12 +75,16 @@ pub(super) struct PackageVersion {
     recipe: Option<String>,
     pub(super) status: PackageVersionStatus,
     pub(super) tags: Vec<Tag>,
+    #[serde(with = "time::kept")]
     created_at: Timestamp,
+    #[serde(with = "time::kept")]
     last_modified_at: Timestamp,
 }
 
+impl Record for PackageVersion {}
+
 /// Where a version stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum PackageVersionStatus {
     /// There are newer ones.
@@ -228,10 +233,9 @@ impl Model {
         if self.packages.tokens.was_granted(&once)? {
             return Ok(());
         }
-        let key = (package.clone(), version.clone());
-        let found = self.packages.versions.get_mut(&key);
-        let found = found.ok_or_else(|| version_not_found(&package, &version))?;
-        let status = found.status;
+        let not_found = || version_not_found(&package, &version);
+        let found = self.packages.version(&package, &version);
+        let status = found.ok_or_else(not_found)?.status;
         let conflict = |what: &str| PackageError::Conflict {
             message: format!(
                 "Version {version} of package {package} in status {} cannot be {what}.",
@@ -252,6 +256,9 @@ impl Model {
             None => status,
         };
 
+        let key = (package.clone(), version.clone());
+        let found = self.packages.versions.get_mut(&key);
+        let found = found.ok_or_else(not_found)?;
         found.status = status;
         found.description = request.description.or(found.description.take());
         found.recipe = request.recipe.or(found.recipe.take());

@@ -10,6 +10,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Model;
 use super::error::{ControlError, PackageError};
 use super::idempotency::{Once, Tokens, check_token};
@@ -20,8 +22,9 @@ use super::request::{
     CreatePackage, DeletePackage, ListPackages, Tag, UpdatePackage, UpdatePackageConfiguration,
     VersionUpdateByJobsConfig,
 };
+use super::table::{Record, Table};
 use super::tags::{KEY, MAX_TAGS, VALUE, is_reserved};
-use super::time::Timestamp;
+use super::time::{self, Timestamp};
 use super::validate::{PRINTABLE, Text, Violations};
 use super::view::{
     PackageConfiguration, PackageDescription, PackageList, PackageReference, PackageSummary,
@@ -55,23 +58,34 @@ const ROLE: Text = Text {
 /// The catalog.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Packages {
-    pub(super) packages: BTreeMap<PackageName, Package>,
-    pub(super) versions: BTreeMap<(PackageName, VersionName), PackageVersion>,
+    pub(super) packages: Table<PackageName, Package>,
+    pub(super) versions: Table<(PackageName, VersionName), PackageVersion>,
     pub(super) tokens: Tokens,
-    configuration: VersionUpdateByJobsConfig,
+    pub(super) configuration: VersionUpdateByJobsConfig,
 }
 
 /// A package.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Package {
     description: Option<String>,
-    tags: Vec<Tag>,
+    pub(super) tags: Vec<Tag>,
     pub(super) default_version: Option<VersionName>,
+    #[serde(with = "time::kept")]
     created_at: Timestamp,
+    #[serde(with = "time::kept")]
     last_modified_at: Timestamp,
 }
 
+impl Record for Package {}
+
 impl Packages {
+    /// Notes from now on what is touched.
+    pub(super) fn record(&mut self) {
+        self.packages.record();
+        self.versions.record();
+        self.tokens.used.record();
+    }
+
     /// A version, if the catalog has it.
     pub(super) fn version(
         &self,
@@ -79,20 +93,6 @@ impl Packages {
         version: &VersionName,
     ) -> Option<&PackageVersion> {
         self.versions.get(&(package.clone(), version.clone()))
-    }
-
-    /// The tags of a package, or of the version that is named.
-    pub(super) fn tags(
-        &mut self,
-        package: &PackageName,
-        version: Option<&str>,
-    ) -> Option<&mut Vec<Tag>> {
-        let Some(version) = version else {
-            let package = self.packages.get_mut(package);
-            return package.map(|package| &mut package.tags);
-        };
-        let key = (package.clone(), VersionName::parse(version)?);
-        self.versions.get_mut(&key).map(|version| &mut version.tags)
     }
 
     /// The versions of one package, in the order of their names.

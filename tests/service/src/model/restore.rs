@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::execution::{Execution, ExecutionId};
 use super::groups::Group;
 use super::job::{Job, Terms};
-use super::names::{GroupName, JobId, TemplateId, ThingName};
+use super::names::{GroupName, JobId, PackageName, TemplateId, ThingName, VersionName};
 use super::rows::{Kind, Once, RowError, SETTINGS};
 use super::table::Noted;
 use super::{Knobs, Model};
@@ -49,6 +49,9 @@ impl Restoration {
             Kind::Thing => self.thing(key, row),
             Kind::Group => self.group(key, row),
             Kind::Member => self.member(key, row),
+            Kind::Package => self.package(key, row),
+            Kind::PackageVersion => self.package_version(key, row),
+            Kind::Token => self.token(key, row),
             Kind::Template => self.template(key, row),
             Kind::Job => self.job(key, row),
             Kind::Terms => self.terms(key, row),
@@ -86,6 +89,7 @@ impl Restoration {
                 });
             }
         }
+        self.check_defaults()?;
         let Model {
             jobs, ticks, edges, ..
         } = &mut self.model;
@@ -96,13 +100,34 @@ impl Restoration {
         Ok(self.model)
     }
 
+    /// Packages are taken in before the versions that they name.
+    fn check_defaults(&self) -> Result<(), RowError> {
+        let catalog = &self.model.packages;
+        for (package, row) in &catalog.packages {
+            if let Some(version) = &row.default_version
+                && catalog.version(package, version).is_none()
+            {
+                return Err(RowError::Missing {
+                    kind: Kind::PackageVersion,
+                    key: format!("{package}/{version}"),
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn settings(&mut self, key: &str, row: &[u8]) -> Result<(), Fault> {
         if key != SETTINGS {
             return Err(Fault::Contradiction("there are no such settings"));
         }
-        let Once { made, events } = json(row)?;
+        let Once {
+            made,
+            events,
+            packages,
+        } = json(row)?;
         self.model.made = made;
         self.model.events = events.or_all(self.model.knobs.events);
+        self.model.packages.configuration = packages;
         Ok(())
     }
 
@@ -127,6 +152,35 @@ impl Restoration {
         let group = self.model.groups.get_mut(group);
         let group = group.ok_or(Fault::Contradiction("there is no such group"))?;
         group.members.insert(thing, json(row)?);
+        Ok(())
+    }
+
+    fn package(&mut self, key: &str, row: &[u8]) -> Result<(), Fault> {
+        let name = PackageName::parse(key).ok_or(ILLEGAL_KEY)?;
+        self.model.packages.packages.insert(name, json(row)?);
+        Ok(())
+    }
+
+    fn package_version(&mut self, key: &str, row: &[u8]) -> Result<(), Fault> {
+        let (package, version) = key.split_once('/').ok_or(ILLEGAL_KEY)?;
+        let package = PackageName::parse(package).ok_or(ILLEGAL_KEY)?;
+        let version = VersionName::parse(version).ok_or(ILLEGAL_KEY)?;
+        let catalog = &mut self.model.packages;
+        if !catalog.packages.contains_key(&package) {
+            return Err(Fault::Contradiction("there is no such package"));
+        }
+        catalog.versions.insert((package, version), json(row)?);
+        Ok(())
+    }
+
+    fn token(&mut self, key: &str, row: &[u8]) -> Result<(), Fault> {
+        if !key.contains('/') {
+            return Err(ILLEGAL_KEY);
+        }
+        self.model
+            .packages
+            .tokens
+            .restore(key.to_owned(), json(row)?);
         Ok(())
     }
 

@@ -11,7 +11,6 @@
 //! `restore.rs`. Rows are JSON, so that a member with `serde(default)` can be added to what others
 //! wrote before.
 
-use core::fmt::Display;
 use core::mem;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +19,8 @@ use super::Model;
 use super::events::EventTypes;
 use super::job::Job;
 use super::names::JobId;
+use super::packages::Packages;
+use super::request::VersionUpdateByJobsConfig;
 use super::table::{Record, Table, Touch};
 
 pub use super::restore::Restoration;
@@ -38,6 +39,12 @@ pub enum Kind {
     Group,
     /// A thing in a group.
     Member,
+    /// A software package.
+    Package,
+    /// A version of a software package.
+    PackageVersion,
+    /// A client token, and the request that it was used for.
+    Token,
     /// A job template.
     Template,
     /// What changes of a job as it runs.
@@ -60,11 +67,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which a [`Restoration`] takes rows.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Settings,
         Self::Thing,
         Self::Group,
         Self::Member,
+        Self::Package,
+        Self::PackageVersion,
+        Self::Token,
         Self::Template,
         Self::Job,
         Self::Terms,
@@ -85,11 +95,14 @@ impl Kind {
             Self::Group => "groups",
             Self::Job => "jobs",
             Self::Member => "members",
+            Self::Package => "packages",
+            Self::PackageVersion => "package_versions",
             Self::Reach => "reaches",
             Self::Settings => "settings",
             Self::Template => "templates",
             Self::Terms => "terms",
             Self::Thing => "things",
+            Self::Token => "tokens",
             Self::Told => "told",
             Self::Waiting => "waiting",
         }
@@ -171,10 +184,13 @@ pub enum RowError {
 }
 
 /// What is there once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct Once {
     pub(super) made: u64,
     pub(super) events: EventTypes,
+    /// The configuration of software packages.
+    #[serde(default)]
+    pub(super) packages: VersionUpdateByJobsConfig,
 }
 
 /// What whoever keeps the model knows of it besides the tables.
@@ -209,6 +225,7 @@ impl Model {
         self.groups.record();
         self.jobs.record();
         self.templates.record();
+        self.packages.record();
         self.told.record();
     }
 
@@ -227,13 +244,14 @@ impl Model {
         if mem::take(&mut recorded.cleared) {
             changes.list.push(Change::Clear);
         }
-        let before = mem::replace(&mut recorded.once, once);
-        if before != once {
+        if recorded.once != once {
             changes.put(Kind::Settings, SETTINGS.to_owned(), &once)?;
+            recorded.once = once;
         }
-        changes.flat(Kind::Thing, &mut self.things)?;
-        changes.flat(Kind::Template, &mut self.templates)?;
-        changes.flat(Kind::Told, &mut self.told)?;
+        changes.flat(Kind::Thing, &mut self.things, ToString::to_string)?;
+        changes.flat(Kind::Template, &mut self.templates, ToString::to_string)?;
+        changes.flat(Kind::Told, &mut self.told, ToString::to_string)?;
+        changes.catalog(&mut self.packages)?;
         for (name, touch) in self.groups.take_touched() {
             let key = name.to_string();
             changes.touched(Kind::Group, &key, self.groups.get(&name))?;
@@ -250,6 +268,7 @@ impl Model {
         Once {
             made: self.made,
             events: self.events,
+            packages: self.packages.configuration.clone(),
         }
     }
 }
@@ -288,15 +307,29 @@ impl Changes {
     }
 
     /// What was touched of a table of whole rows.
-    fn flat<K, V>(&mut self, kind: Kind, table: &mut Table<K, V>) -> Result<(), RowError>
+    fn flat<K, V>(
+        &mut self,
+        kind: Kind,
+        table: &mut Table<K, V>,
+        name: impl Fn(&K) -> String,
+    ) -> Result<(), RowError>
     where
-        K: Ord + Clone + Display,
+        K: Ord + Clone,
         V: Record + Serialize,
     {
         for key in table.take_touched().into_keys() {
-            self.touched(kind, &key.to_string(), table.get(&key))?;
+            self.touched(kind, &name(&key), table.get(&key))?;
         }
         Ok(())
+    }
+
+    fn catalog(&mut self, catalog: &mut Packages) -> Result<(), RowError> {
+        let (packages, versions) = (&mut catalog.packages, &mut catalog.versions);
+        self.flat(Kind::Package, packages, ToString::to_string)?;
+        self.flat(Kind::PackageVersion, versions, |(package, version)| {
+            format!("{package}/{version}")
+        })?;
+        self.flat(Kind::Token, &mut catalog.tokens.used, String::clone)
     }
 
     /// What was touched of a table inside a row that was touched itself.

@@ -7,7 +7,9 @@ use serde::Deserialize;
 
 use super::Model;
 use super::error::ControlError;
-use super::names::{Scope, Target};
+use super::names::{
+    GroupName, JobId, PackageName, Scope, Target, TemplateId, TemplateName, VersionName,
+};
 use super::request::Tag;
 use super::validate::{Pattern, Text, Violations};
 use super::view::TagList;
@@ -93,11 +95,12 @@ pub struct UntagResource {
 impl Model {
     /// ListTagsForResource.
     pub fn list_tags_for_resource(
-        &mut self,
+        &self,
         scope: &Scope,
         arn: &str,
     ) -> Result<TagList, ControlError> {
-        let tags = self.tags_of(scope, arn)?.clone();
+        let tags = self.tags(&labelled(scope, arn)?);
+        let tags = tags.ok_or_else(|| not_found(arn))?.clone();
         Ok(TagList { tags })
     }
 
@@ -132,7 +135,9 @@ impl Model {
             return Err(invalid(INVALID));
         }
         refuse_reserved(tags.iter().map(|tag| &tag.key))?;
-        let stored = self.tags_of(scope, &request.resource_arn.unwrap_or_default())?;
+        let arn = request.resource_arn.unwrap_or_default();
+        let resource = labelled(scope, &arn)?;
+        let stored = self.tags(&resource).ok_or_else(|| not_found(&arn))?;
         let mut merged = stored.clone();
         for tag in tags {
             merged.retain(|old| old.key != tag.key);
@@ -141,6 +146,7 @@ impl Model {
         if merged.len() > MAX_TAGS {
             return Err(invalid(TOO_MANY));
         }
+        let stored = self.tags_mut(&resource).ok_or_else(|| not_found(&arn))?;
         *stored = merged;
         Ok(())
     }
@@ -167,41 +173,103 @@ impl Model {
         }
         refuse_reserved(keys.iter())?;
         let arn = request.resource_arn.as_deref().unwrap_or_default();
-        let stored = self.tags_of(scope, arn)?;
+        let stored = self.tags_mut(&labelled(scope, arn)?);
+        let stored = stored.ok_or_else(|| not_found(arn))?;
         stored.retain(|tag| !keys.contains(&tag.key));
         Ok(())
     }
 
-    fn tags_of(&mut self, scope: &Scope, arn: &str) -> Result<&mut Vec<Tag>, ControlError> {
-        let mut fields = arn.splitn(6, ':').skip(2);
-        let (service, _, account) = (fields.next(), fields.next(), fields.next());
-        let kind = fields.next().and_then(|resource| resource.split_once('/'));
-        let known = |kind: &str| ARN_KINDS.contains(&kind) || UNTAGGED_KINDS.contains(&kind);
-        let Some((kind, _)) = kind.filter(|(kind, name)| known(kind) && !name.is_empty()) else {
-            return Err(invalid("Invalid arn in request"));
-        };
-        if service != Some("iot") {
-            return Err(invalid("Invalid arn in request"));
+    fn tags(&self, resource: &Labelled) -> Option<&Vec<Tag>> {
+        match resource {
+            Labelled::Group(name) => self.groups.get(name).map(|group| &group.tags),
+            Labelled::Job(id) => self.jobs.get(id).map(|job| &job.terms.tags),
+            Labelled::Nothing => None,
+            Labelled::Package(name) => {
+                let package = self.packages.packages.get(name);
+                package.map(|package| &package.tags)
+            }
+            Labelled::Template(id) => {
+                let template = self.templates.get(id);
+                template.map(|template| &template.members.tags)
+            }
+            Labelled::Version(key) => {
+                let version = self.packages.versions.get(key);
+                version.map(|version| &version.tags)
+            }
         }
-        if account != Some(scope.account.as_str()) {
-            return Err(invalid("ResourceArn doesn't belong in requester's account"));
-        }
-        if UNTAGGED_KINDS.contains(&kind) {
-            return Err(invalid(&format!("Invalid resource type in ARN: {kind}")));
-        }
-        let found = if let Some(id) = scope.job(arn) {
-            self.jobs.get_mut(&id).map(|job| &mut job.terms.tags)
-        } else if let Some(Target::Group(name)) = scope.target(arn) {
-            self.groups.get_mut(&name).map(|group| &mut group.tags)
-        } else if let Some((package, version)) = scope.package(arn) {
-            self.packages.tags(&package, version)
-        } else {
-            self.template_tags(scope, arn)
-        };
-        found.ok_or_else(|| {
-            ControlError::ResourceNotFound(format!("Resource {arn} cannot be found."))
-        })
     }
+
+    fn tags_mut(&mut self, resource: &Labelled) -> Option<&mut Vec<Tag>> {
+        match resource {
+            Labelled::Group(name) => self.groups.get_mut(name).map(|group| &mut group.tags),
+            Labelled::Job(id) => self.jobs.get_mut(id).map(|job| &mut job.terms.tags),
+            Labelled::Nothing => None,
+            Labelled::Package(name) => {
+                let package = self.packages.packages.get_mut(name);
+                package.map(|package| &mut package.tags)
+            }
+            Labelled::Template(id) => {
+                let template = self.templates.get_mut(id);
+                template.map(|template| &mut template.members.tags)
+            }
+            Labelled::Version(key) => {
+                let version = self.packages.versions.get_mut(key);
+                version.map(|version| &mut version.tags)
+            }
+        }
+    }
+}
+
+/// What can have tags.
+enum Labelled {
+    Group(GroupName),
+    Job(JobId),
+    /// A name that nothing has.
+    Nothing,
+    Package(PackageName),
+    Template(TemplateId),
+    Version((PackageName, VersionName)),
+}
+
+/// What `arn` names, if it is of a kind that can have tags.
+fn labelled(scope: &Scope, arn: &str) -> Result<Labelled, ControlError> {
+    let mut fields = arn.splitn(6, ':').skip(2);
+    let (service, _, account) = (fields.next(), fields.next(), fields.next());
+    let kind = fields.next().and_then(|resource| resource.split_once('/'));
+    let known = |kind: &str| ARN_KINDS.contains(&kind) || UNTAGGED_KINDS.contains(&kind);
+    let Some((kind, _)) = kind.filter(|(kind, name)| known(kind) && !name.is_empty()) else {
+        return Err(invalid("Invalid arn in request"));
+    };
+    if service != Some("iot") {
+        return Err(invalid("Invalid arn in request"));
+    }
+    if account != Some(scope.account.as_str()) {
+        return Err(invalid("ResourceArn doesn't belong in requester's account"));
+    }
+    if UNTAGGED_KINDS.contains(&kind) {
+        return Err(invalid(&format!("Invalid resource type in ARN: {kind}")));
+    }
+    if let Some(id) = scope.job(arn) {
+        return Ok(Labelled::Job(id));
+    }
+    if let Some(Target::Group(name)) = scope.target(arn) {
+        return Ok(Labelled::Group(name));
+    }
+    if let Some(TemplateName::Own(id)) = scope.template(arn) {
+        return Ok(Labelled::Template(id));
+    }
+    Ok(match scope.package(arn) {
+        Some((package, None)) => Labelled::Package(package),
+        Some((package, Some(version))) => match VersionName::parse(version) {
+            Some(version) => Labelled::Version((package, version)),
+            None => Labelled::Nothing,
+        },
+        None => Labelled::Nothing,
+    })
+}
+
+fn not_found(arn: &str) -> ControlError {
+    ControlError::ResourceNotFound(format!("Resource {arn} cannot be found."))
 }
 
 /// Whether a key begins as those do that AWS keeps for itself.

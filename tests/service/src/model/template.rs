@@ -68,7 +68,7 @@ pub struct CreateJobTemplate {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct JobTemplate {
     /// What it gives to a job, the document read.
-    members: CreateJob,
+    pub(super) members: CreateJob,
     pub(super) order: u64,
     #[serde(with = "time::kept")]
     created_at: Timestamp,
@@ -207,15 +207,6 @@ impl Model {
         let (id, _) = self.existing_template(id)?;
         self.templates.remove(&id);
         Ok(())
-    }
-
-    /// The tags of the template that `arn` names.
-    pub(super) fn template_tags(&mut self, scope: &Scope, arn: &str) -> Option<&mut Vec<Tag>> {
-        let TemplateName::Own(id) = scope.template(arn)? else {
-            return None;
-        };
-        let template = self.templates.get_mut(&id);
-        template.map(|template| &mut template.members.tags)
     }
 
     /// Fills in what `request` leaves to its template, and returns that if AWS manages it.

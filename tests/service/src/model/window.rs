@@ -15,7 +15,6 @@
 //! it makes of those that overlap, is unknown: here a job is open while any of them is.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -101,9 +100,7 @@ impl Schedule {
         }
         let start = self.start.filter(|start| *start > at);
         let window = match start {
-            None => self
-                .last_close(at)
-                .or_else(|| self.next_starts(at).first().copied()),
+            None => self.last_close(at).or_else(|| self.next_start(at)),
             Some(_) => None,
         };
         start.or(window).into_iter().chain(self.end).min()
@@ -118,7 +115,7 @@ impl Schedule {
             after = Timestamp::from_millis(start.as_millis().saturating_sub(1));
         }
         while rollouts.len() < count
-            && let Some(next) = self.next_starts(after).first().copied()
+            && let Some(next) = self.next_start(after)
             && self.end.is_none_or(|end| next < end)
         {
             rollouts.push(next);
@@ -127,15 +124,17 @@ impl Schedule {
         rollouts
     }
 
-    fn next_starts(&self, at: Timestamp) -> BTreeSet<Timestamp> {
-        let starts = self.windows.iter().map(|window| window.opens.after(at));
-        starts.flatten().collect()
+    fn next_start(&self, at: Timestamp) -> Option<Timestamp> {
+        let opens = || self.windows.iter().map(|window| &window.opens);
+        // Who opens on the same day is ahead of those that have to be searched for.
+        let soon = opens().filter_map(|opens| opens.soon(at)).min();
+        soon.or_else(|| opens().filter_map(|opens| opens.after(at)).min())
     }
 
-    /// When the windows that are open at `at` close, the last of them.
+    /// When the windows that are open at `at` close, the last of them. No window is open for a day.
     fn close(&self, at: Timestamp) -> Option<Timestamp> {
         let closes = self.windows.iter().filter_map(|window| {
-            let start = window.opens.up_to(at)?;
+            let start = window.opens.lately(at)?;
             let counts = self.start.is_none_or(|first| first <= start);
             let close = start.plus(window.duration);
             (counts && close > at).then_some(close)

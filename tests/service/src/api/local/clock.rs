@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use tokio::task::yield_now;
 
 use super::Service;
 use crate::api::Backend;
@@ -11,8 +12,11 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Answer, Answered, Json};
 use crate::clock::Scale;
 
-/// The longest step of the clock: a century.
-const MAX_ADVANCE_SECONDS: f64 = 3.2e9;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest step of the clock: three years, which end every job that has an end.
+const MAX_ADVANCE: Duration = DAY.saturating_mul(3 * 366);
+/// How far the clock goes at once while something is due: a schedule has an edge in every minute at most.
+const MAX_BUSY_ADVANCE: Duration = DAY;
 
 /// What the clock shows.
 #[derive(Debug, Serialize)]
@@ -46,9 +50,10 @@ pub(super) struct SetClock {
 }
 
 pub(super) async fn set(State(service): Service, Json(request): Json<SetClock>) -> Answered<Shown> {
-    if !(0.0..=MAX_ADVANCE_SECONDS).contains(&request.advance) {
+    let longest = MAX_ADVANCE.as_secs_f64();
+    if !(0.0..=longest).contains(&request.advance) {
         return Err(ApiError::invalid_request(format!(
-            "advance is not between 0 and {MAX_ADVANCE_SECONDS} seconds"
+            "advance is not between 0 and {longest} seconds"
         )));
     }
     let scale = request.scale.map(|scale| {
@@ -65,8 +70,50 @@ pub(super) async fn set(State(service): Service, Json(request): Json<SetClock>) 
         Some(false) => clock.resume(),
         None => {}
     }
-    clock.advance(Duration::from_secs_f64(request.advance));
-    // What became due has happened when the answer arrives.
-    service.shared.with(|model, now| model.advance(now));
+    advance(&service, Duration::from_secs_f64(request.advance)).await;
     Ok(Answer(Shown::read(&service)))
+}
+
+/// Steps the clock. What becomes due has happened at the end; others are served in between, and whoever
+/// hangs up leaves the clock where it is by then.
+async fn advance(service: &Backend, by: Duration) {
+    let mut left = by;
+    loop {
+        let idle = service.shared.look(|model, now| {
+            let due = model.next_deadline();
+            due.map(|due| due.since(now))
+        });
+        let step = next_step(left, idle);
+        service.shared.clock().advance(step);
+        service.shared.with(|model, now| model.advance(now));
+        left = left.saturating_sub(step);
+        if left.is_zero() {
+            return;
+        }
+        yield_now().await;
+    }
+}
+
+/// How far to go at once, if nothing is due until `idle` has passed.
+fn next_step(left: Duration, idle: Option<Duration>) -> Duration {
+    left.min(idle.map_or(left, |idle| idle.max(MAX_BUSY_ADVANCE)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_goes_day_by_day_where_something_is_due() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        for (left, idle, step) in [
+            (hours(1000), None, hours(1000)),
+            (hours(1000), Some(hours(0)), hours(24)),
+            (hours(1000), Some(hours(100)), hours(100)),
+            (hours(10), Some(hours(1)), hours(10)),
+            (hours(0), Some(hours(1)), hours(0)),
+        ] {
+            assert_eq!(next_step(left, idle), step, "{left:?} {idle:?}");
+        }
+    }
 }

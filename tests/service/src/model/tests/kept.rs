@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use crate::model::events::UpdateEventConfigurations;
 use crate::model::request::{
-    AssociateTargets, CreateJobTemplate, DeleteJob, TagResource, UpdateJob, UpdateThing,
+    AssociateTargets, CreateJobTemplate, CreatePackage, CreatePackageVersion, DeleteJob,
+    TagResource, UpdateJob, UpdatePackage, UpdatePackageVersion, UpdateThing,
 };
 use crate::model::rows::{Change, Kind, RowError};
 use crate::model::table::{Record, Table};
@@ -15,6 +16,8 @@ use crate::model::table::{Record, Table};
 use super::property::Watch;
 use super::property::step::{Step, step};
 use super::*;
+
+const TOKEN: &str = "123e4567-e89b-12d3-a456-426614174000";
 
 /// Rows as a store keeps them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,10 +66,28 @@ impl Rows {
         put_all(&mut whole.jobs, &model.jobs);
         put_all(&mut whole.templates, &model.templates);
         put_all(&mut whole.told, &model.told);
+        put_all(&mut whole.packages.packages, &model.packages.packages);
+        put_all(&mut whole.packages.versions, &model.packages.versions);
+        put_all(&mut whole.packages.tokens.used, &model.packages.tokens.used);
+        whole.packages.configuration = model.packages.configuration.clone();
         (whole.made, whole.events) = (model.made, model.events);
         let mut rows = Self::default();
         rows.follow(&mut whole);
         rows
+    }
+
+    /// Why there is no model without a row.
+    fn refused_without(&self, kind: Kind, key: &str) -> String {
+        let mut rows = self.clone();
+        rows.0.remove(&(kind, key.to_owned())).unwrap();
+        rows.restore().unwrap_err().to_string()
+    }
+
+    /// Why there is no model with a row.
+    fn refused_with(&self, kind: Kind, key: &str, row: &str) -> String {
+        let mut rows = self.clone();
+        rows.0.insert((kind, key.to_owned()), row.into());
+        rows.restore().unwrap_err().to_string()
     }
 
     fn texts(&self) -> BTreeMap<String, String> {
@@ -99,13 +120,16 @@ fn inside(model: &Model) -> String {
         groups,
         jobs,
         templates,
+        packages,
         told,
         queues,
         ..
     } = model;
     let timers = (&model.deadlines, &model.ticks, &model.edges);
     let once = (model.made, model.events);
-    format!("{things:?}{groups:?}{jobs:?}{templates:?}{told:?}{queues:?}{timers:?}{once:?}")
+    format!(
+        "{things:?}{groups:?}{jobs:?}{templates:?}{packages:?}{told:?}{queues:?}{timers:?}{once:?}"
+    )
 }
 
 /// A model with two things and two nested groups, and its rows.
@@ -215,6 +239,7 @@ fn what_any_operation_makes_survives() {
         ..CancelJob::default()
     };
     model.cancel_job(&scope, cancel, at(10)).unwrap();
+    stock(&mut model);
 
     rows.follow(&mut model);
     let restored = rows.restore().unwrap();
@@ -224,6 +249,79 @@ fn what_any_operation_makes_survives() {
         restored.event_configurations(),
         model.event_configurations()
     );
+}
+
+/// Two software packages with a version each, one of them the default, and a configuration.
+fn stock(model: &mut Model) {
+    for name in ["fw", "fw.app"] {
+        let package = CreatePackage {
+            package_name: name.to_owned(),
+            client_token: Some(TOKEN.to_owned()).filter(|_| name == "fw"),
+            ..parsed(json!({"description": "text", "tags": {"a": "b"}}))
+        };
+        model.create_package(&scope(), package, at(11)).unwrap();
+        let location = json!({"bucket": "b", "key": "k", "version": "v"});
+        let version = CreatePackageVersion {
+            package_name: name.to_owned(),
+            version_name: "1.0".to_owned(),
+            ..parsed(json!({
+                "description": "text", "attributes": {"a": "b"}, "recipe": "{}", "tags": {"c": "d"},
+                "artifact": {"s3Location": location},
+            }))
+        };
+        let made = model.create_package_version(&scope(), version, at(12));
+        made.unwrap();
+    }
+    let publish = UpdatePackageVersion {
+        package_name: "fw".to_owned(),
+        version_name: "1.0".to_owned(),
+        ..parsed(json!({"action": "PUBLISH"}))
+    };
+    model.update_package_version(publish, at(13)).unwrap();
+    let default = UpdatePackage {
+        package_name: "fw".to_owned(),
+        ..parsed(json!({"defaultVersionName": "1.0"}))
+    };
+    model.update_package(default, at(14)).unwrap();
+    let role = "arn:aws:iam::123456789012:role/shadow";
+    let config = json!({"versionUpdateByJobsConfig": {"enabled": true, "roleArn": role}});
+    model.update_package_configuration(parsed(config)).unwrap();
+}
+
+#[test]
+fn a_client_token_is_remembered_with_its_request() {
+    let (mut model, mut rows) = kept_model();
+    stock(&mut model);
+    rows.follow(&mut model);
+    let mut restored = rows.restore().unwrap();
+    let mut create = |description: &str| {
+        let request = CreatePackage {
+            package_name: "fw".to_owned(),
+            client_token: Some(TOKEN.to_owned()),
+            ..parsed(json!({"description": description, "tags": {"a": "b"}}))
+        };
+        let made = restored.create_package(&scope(), request, at(20));
+        made.map_err(|error| error.to_string())
+    };
+    create("text").unwrap();
+    assert_eq!(
+        create("another").unwrap_err(),
+        "The client token was used for a request with other parameters."
+    );
+}
+
+#[test]
+fn a_refused_update_of_a_version_changes_no_row() {
+    let (mut model, mut rows) = kept_model();
+    stock(&mut model);
+    rows.follow(&mut model);
+    let again = UpdatePackageVersion {
+        package_name: "fw".to_owned(),
+        version_name: "1.0".to_owned(),
+        ..parsed(json!({"action": "PUBLISH"}))
+    };
+    model.update_package_version(again, at(20)).unwrap_err();
+    assert_eq!(rows.follow(&mut model), 0);
 }
 
 #[test]
@@ -262,6 +360,8 @@ fn what_only_reads_changes_no_row() {
     model.describe_job(&scope(), "J", at(1)).unwrap();
     model.advance(at(1));
     model.pending_job_executions(&thing("gw-1"), None).unwrap();
+    let arn = "arn:aws:iot:eu-west-1:123456789012:job/J";
+    model.list_tags_for_resource(&scope(), arn).unwrap();
     assert_eq!(rows.follow(&mut model), 0);
 }
 
@@ -325,16 +425,8 @@ fn rows_that_do_not_fit_together_are_refused_by_name() {
     let (mut model, mut rows) = kept_model();
     create(&mut model, "J", json!({}), at(0));
     rows.follow(&mut model);
-    let without = |kind: Kind, key: &str| {
-        let mut rows = rows.clone();
-        rows.0.remove(&(kind, key.to_owned())).unwrap();
-        rows.restore().unwrap_err().to_string()
-    };
-    let with = |kind: Kind, key: &str, row: &str| {
-        let mut rows = rows.clone();
-        rows.0.insert((kind, key.to_owned()), row.into());
-        rows.restore().unwrap_err().to_string()
-    };
+    let without = |kind, key| rows.refused_without(kind, key);
+    let with = |kind, key, row| rows.refused_with(kind, key, row);
     let execution = String::from_utf8(rows.0[&(Kind::Execution, "J/gw-1/1".to_owned())].clone());
     let newest = execution.unwrap().replace("\"order\":", "\"order\":9");
     for (says, error) in [
@@ -382,6 +474,35 @@ fn rows_that_do_not_fit_together_are_refused_by_name() {
         (
             "row \"x\" of settings: there are no such",
             with(Kind::Settings, "x", "{}"),
+        ),
+    ] {
+        assert!(error.starts_with(says), "{error}");
+    }
+}
+
+#[test]
+fn rows_of_a_catalog_that_do_not_fit_together_are_refused_by_name() {
+    let (mut model, mut rows) = kept_model();
+    stock(&mut model);
+    rows.follow(&mut model);
+    let without = |kind, key| rows.refused_without(kind, key);
+    let with = |kind, key, row| rows.refused_with(kind, key, row);
+    for (says, error) in [
+        (
+            "row \"fw/1.0\" of package_versions is missing",
+            without(Kind::PackageVersion, "fw/1.0"),
+        ),
+        (
+            "row \"fw/1.0\" of package_versions: there is no such package",
+            without(Kind::Package, "fw"),
+        ),
+        (
+            "row \"fw\" of package_versions: its key is not",
+            with(Kind::PackageVersion, "fw", "{}"),
+        ),
+        (
+            "row \"t\" of tokens: its key is not",
+            with(Kind::Token, "t", "{\"request\":\"\",\"order\":1}"),
         ),
     ] {
         assert!(error.starts_with(says), "{error}");

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::catalog;
 use super::step::{self, OfDevice, OfExecution, OfJob, OfRegistry, Rules, Step};
 use super::{FLOOD, GROUPS, JOBS, NAMESPACES, STATUSES, TEMPLATE, THINGS};
 use crate::model::Model;
@@ -30,6 +31,7 @@ pub(super) fn apply(model: &mut Model, step: &Step, secs: u64) {
             let request: UpdateEventConfigurations = parsed(body);
             model.update_event_configurations(&request, now).unwrap();
         }
+        Step::OfCatalog(step) => catalog::apply(model, step, now),
         Step::OfDevice(step) => ask(model, step, now),
         Step::OfExecution(step) => change_execution(model, step, now),
         Step::OfJob(step) => change_job(model, step, secs),

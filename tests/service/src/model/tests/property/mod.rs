@@ -11,6 +11,7 @@
 
 mod api;
 mod apply;
+mod catalog;
 mod device;
 pub(super) mod step;
 
@@ -181,7 +182,11 @@ impl Watch {
             Step::Events { jobs, executions } => {
                 (self.tells_jobs, self.tells_executions) = (jobs, executions);
             }
-            Step::OfExecution(_) | Step::OfJob(_) | Step::OfRegistry(_) | Step::Wait { .. } => {}
+            Step::OfCatalog(_)
+            | Step::OfExecution(_)
+            | Step::OfJob(_)
+            | Step::OfRegistry(_)
+            | Step::Wait { .. } => {}
         }
         apply(&mut self.model, step, self.now);
         if let Step::Wait { secs } = *step {

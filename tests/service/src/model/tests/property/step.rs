@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::catalog::{OfCatalog, of_catalog};
 use super::{GROUPS, JOBS, NAMESPACES, STATUSES, TARGETS, THINGS};
 use crate::model::calendar::print_minute;
 use crate::model::tests::{NOON, group_arn, thing_arn};
@@ -15,6 +16,7 @@ pub(in crate::model::tests) enum Step {
         jobs: bool,
         executions: bool,
     },
+    OfCatalog(OfCatalog),
     OfDevice(OfDevice),
     OfExecution(OfExecution),
     OfJob(OfJob),
@@ -200,6 +202,7 @@ pub(in crate::model::tests) fn step() -> impl Strategy<Value = Step> {
         6 => of_execution().prop_map(Step::OfExecution),
         24 => of_device().prop_map(Step::OfDevice),
         20 => of_registry().prop_map(Step::OfRegistry),
+        8 => of_catalog().prop_map(Step::OfCatalog),
         16 => waits(),
         1 => events.prop_map(|(jobs, executions)| Step::Events { jobs, executions }),
     ]
