@@ -12,6 +12,7 @@ import socket
 import subprocess
 import unittest
 import urllib.request
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import boto3
@@ -290,6 +291,21 @@ class Page(unittest.TestCase):
         tab.shows("ahead", "#clock")
         local("clock", {"frozen": False})
         tab.until(lambda: "stands still" not in tab.text("#clock"), "the clock to go on")
+
+    def test_a_clock_that_runs_faster_says_so_and_is_shown_at_its_pace(self):
+        tab = self.tab
+        tab.open()
+        self.addCleanup(local, "clock", {"scale": 1})
+        local("clock", {"scale": 3600})
+        tab.shows("3,600 times as fast", "#clock")
+        # No answer says what time it is by now: the page counts by itself.
+        shown = "return document.querySelector('#clock .day').textContent + 'T' + document.querySelector('#clock .hands').textContent + 'Z'"
+        hour, before = timedelta(hours=1), datetime.fromisoformat(tab.run(shown))
+        tab.until(lambda: datetime.fromisoformat(tab.run(shown)) - before > hour, "an hour to pass within seconds")
+        local("clock", {"scale": 0.5})
+        tab.shows("0.5 times as fast", "#clock")
+        local("clock", {"scale": 1})
+        tab.until(lambda: "times as fast" not in tab.text("#clock"), "the clock to run as the machine's")
 
 
 class Restart(unittest.TestCase):

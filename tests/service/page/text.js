@@ -9,7 +9,7 @@ export const clock = {
     frozen: false,
     // Seconds of the service's in one of ours.
     scale: 1,
-    set({ now, frozen, scale = 1 }) {
+    set({ now, frozen, scale }) {
         Object.assign(this, { base: now, since: performance.now(), frozen, scale });
     },
     now() {

@@ -224,6 +224,18 @@ async fn what_there_is_can_be_read_from_the_top_to_one_execution() {
 }
 
 #[tokio::test]
+async fn the_overview_tells_how_fast_the_clock_runs() {
+    let client = Client::new().await;
+    for (scale, frozen) in [(1.0, true), (60.0, true), (0.5, false)] {
+        let asked = json!({"scale": scale, "frozen": frozen});
+        client.local("POST /_local/clock", asked).await.ok();
+        let overview = client.local("GET /_local/overview", json!({})).await.ok();
+        let shown = (&overview["scale"], &overview["frozen"]);
+        assert_eq!(shown, (&json!(scale), &json!(frozen)));
+    }
+}
+
+#[tokio::test]
 async fn a_part_of_a_list_that_no_page_asks_for_is_refused() {
     let client = Client::new().await;
     for query in [
