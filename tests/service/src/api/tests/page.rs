@@ -270,12 +270,25 @@ async fn looking_at_the_page_changes_nothing() {
     let client = Client::with_thing().await;
     let revision = client.service.shared().revision();
     let before = *revision.borrow();
-    for path in ["overview", "things", "jobs", "things/gw-1", "status"] {
+    for path in [
+        "clock",
+        "faults",
+        "jobs",
+        "knobs",
+        "overview",
+        "status",
+        "things",
+        "things/gw-1",
+    ] {
         client
             .local(&format!("GET /_local/{path}"), json!({}))
             .await
             .ok();
     }
+    client
+        .iot("GET /endpoint?endpointType=iot:Data-ATS", json!({}))
+        .await
+        .ok();
     assert_eq!(*revision.borrow(), before);
 }
 
