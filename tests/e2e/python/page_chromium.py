@@ -292,6 +292,21 @@ class Page(unittest.TestCase):
         local("clock", {"frozen": False})
         tab.until(lambda: "stands still" not in tab.text("#clock"), "the clock to go on")
 
+    def test_times_beyond_the_browsers_calendar_are_told(self):
+        self.tab.open()
+        tell = """
+            const [at, done] = arguments;
+            import("/_local/page/text.js").then(
+                ({ absolute, dayOf, distance, timeOfDay }) => done([absolute(at), dayOf(at), timeOfDay(at), distance(at)]),
+                (error) => done(String(error)));
+        """
+        last, beyond = 8_640_000_000_000_000, 2**64 - 1
+        end = ["+275760-09-13 00:00:00.000 UTC", "+275760-09-13", "00:00:00"]
+        self.assertEqual(self.tab.driver.execute_async_script(tell, last)[:3], end)
+        told = self.tab.driver.execute_async_script(tell, beyond)
+        self.assertEqual(told[:3], [f"after {end[0]}", f"after {end[1]}", end[2]])
+        self.assertRegex(told[3], r"^in \d+ d")
+
     def test_a_clock_that_runs_faster_says_so_and_is_shown_at_its_pace(self):
         tab = self.tab
         tab.open()

@@ -2,7 +2,7 @@
 
 import { chip, connection, crumbs, facts, h, when } from "./dom.js";
 import { get, NotFound, path } from "./live.js";
-import { absolute, clock, count, span, timeOfDay, words } from "./text.js";
+import { absolute, clock, count, iso, span, timeOfDay, words } from "./text.js";
 
 const ORIGINS = {
     joined: "its thing joined the job’s targets",
@@ -115,7 +115,7 @@ function item(found, entry, index, before) {
     const gap = before !== null && entry.at - before >= 1000 ? h("p", { class: "gap" }, `${span(entry.at - before)} later`) : null;
     return h("li", { class: `entry ${kind}`, "data-key": `${index}-${entry.at}-${kind}` },
         gap,
-        h("time", { class: "offset", datetime: new Date(entry.at).toISOString(), title: absolute(entry.at) },
+        h("time", { class: "offset", datetime: iso(entry.at), title: absolute(entry.at) },
             h("b", {}, entry.at === found.queuedAt ? "0" : `+${span(entry.at - found.queuedAt)}`), h("span", {}, timeOfDay(entry.at))),
         h("div", { class: "what" }, h("h3", {}, title), body));
 }
