@@ -154,6 +154,23 @@ fn the_jobs_timer_is_told_when_it_runs_out_first() {
 }
 
 #[test]
+fn what_an_execution_waits_for_includes_the_slack_of_its_timers() {
+    let mut model = with_knobs(Knobs {
+        timeout_slack_seconds: 30,
+        ..Knobs::default()
+    });
+    create(&mut model, "J", json!({}), at(0));
+    start_next(&mut model, json!({"stepTimeoutInMinutes": 1}), at(0));
+    let until = at(MINUTE + 30);
+    let waits = Waits::Report {
+        timer: Some(Timer::Step),
+        until: Some(until),
+    };
+    assert_eq!(inspect(&model, "J").waits, waits);
+    assert_eq!(model.next_deadline(), Some(until));
+}
+
+#[test]
 fn a_retry_is_told_on_both_executions() {
     let mut model = model();
     let retry = json!({"jobExecutionsRetryConfig": {
