@@ -156,7 +156,7 @@ class Page(unittest.TestCase):
         tab.until(lambda: tab.link(AGENT).click() or True, "the execution's link")
         tab.shows("rejected", ".title")
         headings = [heading.text for heading in tab.all(".timeline h3")]
-        self.assertEqual(headings[:2], ["Queued", "Told to the device"])
+        self.assertEqual(headings[:2], ["Queued", "Offered to the device"])
         self.assertEqual(headings[-1], "Reported rejected")
         self.assertIn("unsupported_operation", tab.text(".timeline"))
         offsets = [offset.text for offset in tab.all(".timeline .offset b")]

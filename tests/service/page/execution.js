@@ -126,8 +126,8 @@ function told(what) {
     switch (name) {
         case "queued":
             return { kind: "is-QUEUED", title: "Queued", body: h("p", {}, `Why: ${ORIGINS[of]}.`) };
-        case "notified":
-            return { kind: "is-notified", title: "Told to the device", body: h("p", {}, "notify-next was published.") };
+        case "offered":
+            return { kind: "is-offered", title: "Offered to the device", body: h("p", {}, "By notify-next. Whether the device heard it is not known.") };
         case "reported":
             return reported(of);
         case "refused":

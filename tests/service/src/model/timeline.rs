@@ -60,8 +60,9 @@ pub enum What {
         /// Whether it would have been cancelled in progress.
         force: bool,
     },
-    /// The device was told by notify-next.
-    Notified,
+    /// It became the next of its thing, which notify-next says. Whether a device heard it is not known:
+    /// there may be none, and a fault may delay the message or drop it.
+    Offered,
     /// It began to wait for its device.
     Queued(Origin),
     /// A request of its device to change it was refused.
@@ -202,7 +203,7 @@ impl What {
 
     fn changes_status(&self) -> bool {
         match self {
-            Self::Notified | Self::Refused(_) => false,
+            Self::Offered | Self::Refused(_) => false,
             Self::Reported { from, to, .. } => from != to,
             Self::Canceled { .. } | Self::Queued(_) | Self::Removed | Self::TimedOut(_) => true,
         }
@@ -269,14 +270,14 @@ pub(super) fn redacted(text: &str) -> String {
 }
 
 impl Model {
-    /// Notes that a device was told of an execution.
-    pub(super) fn note_notified(&mut self, told: &JobExecution, now: Timestamp) {
+    /// Notes that an execution became the next of its thing.
+    pub(super) fn note_offer(&mut self, next: &JobExecution, now: Timestamp) {
         let id = ExecutionId {
-            thing: told.thing_name.clone(),
-            job: told.job_id.clone(),
-            number: told.execution_number,
+            thing: next.thing_name.clone(),
+            job: next.job_id.clone(),
+            number: next.execution_number,
         };
-        self.note(&id, What::Notified, now);
+        self.note(&id, What::Offered, now);
     }
 
     /// Notes that an update was refused, if there is the execution that it names.
@@ -450,7 +451,7 @@ mod tests {
         let (queued, in_progress) = (ExecutionStatus::Queued, ExecutionStatus::InProgress);
         for what in [
             What::Queued(Origin::Joined),
-            What::Notified,
+            What::Offered,
             What::reported(queued, in_progress, report),
             What::Refused(Box::new(refusal)),
             What::Canceled {

@@ -26,7 +26,7 @@ fn told(detail: &ExecutionDetail) -> Vec<String> {
             let secs = entry.at.as_secs() - NOON;
             let what = match &entry.what {
                 What::Canceled { by, force } => format!("canceled by {by:?}, force {force}"),
-                What::Notified => "notified".to_owned(),
+                What::Offered => "offered".to_owned(),
                 What::Queued(origin) => format!("queued {origin:?}"),
                 What::Refused(refusal) => format!("refused {}", refusal.code),
                 What::Removed => "removed".to_owned(),
@@ -62,7 +62,7 @@ fn a_job_that_succeeds_tells_each_step_with_its_time() {
         told(&inspect(&model, "J")),
         [
             "0 queued RolledOut",
-            "0 notified",
+            "0 offered",
             "3 QUEUED→IN_PROGRESS step=load",
             "5 IN_PROGRESS→IN_PROGRESS percent=50",
             "9 IN_PROGRESS→SUCCEEDED",
@@ -72,7 +72,7 @@ fn a_job_that_succeeds_tells_each_step_with_its_time() {
 }
 
 #[test]
-fn a_job_behind_another_is_notified_when_its_turn_comes() {
+fn a_job_behind_another_is_offered_when_its_turn_comes() {
     let mut model = model();
     create(&mut model, "J0", json!({}), at(0));
     create(&mut model, "J1", json!({}), at(1));
@@ -81,7 +81,7 @@ fn a_job_behind_another_is_notified_when_its_turn_comes() {
     report(&mut model, "J0", "SUCCEEDED", at(8));
     assert_eq!(
         told(&inspect(&model, "J1")),
-        ["1 queued RolledOut", "8 notified"]
+        ["1 queued RolledOut", "8 offered"]
     );
     assert_eq!(inspect(&model, "J1").waits, Waits::Device);
 }
@@ -186,7 +186,7 @@ fn a_retry_is_told_on_both_executions() {
     );
     let second = inspect(&model, "J");
     assert_eq!(second.numbers, [1, 2]);
-    assert_eq!(told(&second), ["4 queued Retried", "4 notified"]);
+    assert_eq!(told(&second), ["4 queued Retried", "4 offered"]);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn what_cancels_or_removes_an_execution_is_told() {
     leave(&mut model, "site", "gw-1", at(4));
     assert_eq!(
         told(&inspect(&model, "K")),
-        ["3 queued Joined", "3 notified", "4 removed"]
+        ["3 queued Joined", "3 offered", "4 removed"]
     );
 }
 
@@ -254,7 +254,7 @@ fn status_told(detail: &ExecutionDetail) -> Option<ExecutionStatus> {
                 status = Some(*to);
             }
             What::TimedOut(_) => status = Some(ExecutionStatus::TimedOut),
-            What::Notified | What::Refused(_) => {}
+            What::Offered | What::Refused(_) => {}
         }
     }
     status
