@@ -131,7 +131,7 @@ function told(what) {
         case "reported":
             return reported(of);
         case "refused":
-            return { kind: "is-refused", title: `Update refused: ${of.code}`, body: h("p", {}, of.message) };
+            return { kind: "is-refused", title: `Update refused: ${of.code}`, body: refused(of) };
         case "canceled":
             return { kind: "is-CANCELED", title: "Cancelled", body: h("p", {}, `${of.force ? "By force, " : ""}${CANCELERS[of.by]}.`) };
         case "timedOut":
@@ -143,9 +143,17 @@ function told(what) {
     }
 }
 
+function refused({ message, isLastNoted }) {
+    return [
+        message ? h("p", {}, message) : null,
+        isLastNoted ? h("p", { class: "quiet" }, "Others may have followed at once: no more in a row are noted.") : null,
+    ];
+}
+
 function reported({ from, to, report }) {
     const changed = from !== to;
     const pairs = (report?.details ?? []).map(({ key, value }) => pair(key, value));
+    const leftOut = report?.detailsLeftOut ?? 0;
     const timers = [];
     if (report?.inProgressEnds) timers.push(h("p", {}, `The job’s timer runs out at ${timeOfDay(report.inProgressEnds)}.`));
     if (report?.step?.set) timers.push(h("p", {}, `The step timer runs out at ${timeOfDay(report.step.set)}.`));
@@ -154,7 +162,11 @@ function reported({ from, to, report }) {
     return {
         kind: changed ? `is-${to}` : "is-report",
         title,
-        body: [pairs.length ? h("dl", { class: "pairs" }, pairs) : null, timers],
+        body: [
+            pairs.length ? h("dl", { class: "pairs" }, pairs) : null,
+            leftOut ? h("p", { class: "quiet" }, `${count(leftOut, "status detail")} left out`) : null,
+            timers,
+        ],
     };
 }
 

@@ -111,6 +111,31 @@ fn updates_that_are_refused_are_told_with_their_codes() {
 }
 
 #[test]
+fn a_device_that_is_refused_in_a_loop_changes_nothing_after_a_while() {
+    let mut model = model();
+    create(&mut model, "J", json!({}), at(0));
+    model.record();
+    let refuse = |model: &mut Model, secs: u64| {
+        let stale = json!({"status": "IN_PROGRESS", "expectedVersion": 7});
+        update(model, "J", stale, at(secs)).unwrap_err();
+        !model.take_changes().unwrap().is_empty()
+    };
+    model.take_changes().unwrap();
+    let changed: Vec<_> = (1..=50).filter(|secs| refuse(&mut model, *secs)).collect();
+    assert_eq!(changed, [1, 2, 3, 4, 5, 6, 7, 8]);
+    let is_last_noted = |model: &Model| match &inspect(model, "J").timeline.last().unwrap().what {
+        What::Refused(refusal) => refusal.is_last_noted,
+        other => panic!("{other:?}"),
+    };
+    assert!(is_last_noted(&model));
+
+    report(&mut model, "J", "IN_PROGRESS", at(51));
+    model.take_changes().unwrap();
+    assert!(refuse(&mut model, 52), "a refusal after a report is news");
+    assert!(!is_last_noted(&model));
+}
+
+#[test]
 fn a_step_timer_is_told_when_it_is_set_stopped_and_runs_out() {
     let mut model = model();
     create(&mut model, "J", json!({}), at(0));
