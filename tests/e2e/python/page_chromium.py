@@ -12,6 +12,7 @@ import socket
 import subprocess
 import unittest
 import urllib.request
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import boto3
@@ -155,7 +156,7 @@ class Page(unittest.TestCase):
         tab.until(lambda: tab.link(AGENT).click() or True, "the execution's link")
         tab.shows("rejected", ".title")
         headings = [heading.text for heading in tab.all(".timeline h3")]
-        self.assertEqual(headings[:2], ["Queued", "Told to the device"])
+        self.assertEqual(headings[:2], ["Queued", "Offered to the device"])
         self.assertEqual(headings[-1], "Reported rejected")
         self.assertIn("unsupported_operation", tab.text(".timeline"))
         offsets = [offset.text for offset in tab.all(".timeline .offset b")]
@@ -290,6 +291,36 @@ class Page(unittest.TestCase):
         tab.shows("ahead", "#clock")
         local("clock", {"frozen": False})
         tab.until(lambda: "stands still" not in tab.text("#clock"), "the clock to go on")
+
+    def test_times_beyond_the_browsers_calendar_are_told(self):
+        self.tab.open()
+        tell = """
+            const [at, done] = arguments;
+            import("/_local/page/text.js").then(
+                ({ absolute, dayOf, distance, timeOfDay }) => done([absolute(at), dayOf(at), timeOfDay(at), distance(at)]),
+                (error) => done(String(error)));
+        """
+        last, beyond = 8_640_000_000_000_000, 2**64 - 1
+        end = ["+275760-09-13 00:00:00.000 UTC", "+275760-09-13", "00:00:00"]
+        self.assertEqual(self.tab.driver.execute_async_script(tell, last)[:3], end)
+        told = self.tab.driver.execute_async_script(tell, beyond)
+        self.assertEqual(told[:3], [f"after {end[0]}", f"after {end[1]}", end[2]])
+        self.assertRegex(told[3], r"^in \d+ d")
+
+    def test_a_clock_that_runs_faster_says_so_and_is_shown_at_its_pace(self):
+        tab = self.tab
+        tab.open()
+        self.addCleanup(local, "clock", {"scale": 1})
+        local("clock", {"scale": 3600})
+        tab.shows("3,600 times as fast", "#clock")
+        # No answer says what time it is by now: the page counts by itself.
+        shown = "return document.querySelector('#clock .day').textContent + 'T' + document.querySelector('#clock .hands').textContent + 'Z'"
+        hour, before = timedelta(hours=1), datetime.fromisoformat(tab.run(shown))
+        tab.until(lambda: datetime.fromisoformat(tab.run(shown)) - before > hour, "an hour to pass within seconds")
+        local("clock", {"scale": 0.5})
+        tab.shows("0.5 times as fast", "#clock")
+        local("clock", {"scale": 1})
+        tab.until(lambda: "times as fast" not in tab.text("#clock"), "the clock to run as the machine's")
 
 
 class Restart(unittest.TestCase):

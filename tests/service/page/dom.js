@@ -1,6 +1,6 @@
 // Builds elements, and turns those that are shown into those wanted. Text is only ever text: nothing here parses HTML.
 
-import { absolute, clock, distance, words } from "./text.js";
+import { absolute, clock, distance, iso, words } from "./text.js";
 
 // What a node does. `redraw` makes it anew as time goes by.
 const HANDLERS = ["onclick", "oninput", "onchange", "onsubmit", "redraw"];
@@ -69,8 +69,7 @@ function morphChildren(from, to) {
 // A point in time by its distance from now, which goes on by itself.
 export function when(at) {
     if (at === null || at === undefined) return h("span", { class: "quiet" }, "–");
-    const iso = new Date(at).toISOString();
-    return h("time", { datetime: iso, title: absolute(at), "data-at": at }, distance(at));
+    return h("time", { datetime: iso(at), title: absolute(at), "data-at": at }, distance(at));
 }
 
 export function tickTimes() {

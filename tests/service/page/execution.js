@@ -2,7 +2,7 @@
 
 import { chip, connection, crumbs, facts, h, when } from "./dom.js";
 import { get, NotFound, path } from "./live.js";
-import { absolute, clock, count, span, timeOfDay, words } from "./text.js";
+import { absolute, clock, count, iso, span, timeOfDay, words } from "./text.js";
 
 const ORIGINS = {
     joined: "its thing joined the job’s targets",
@@ -115,7 +115,7 @@ function item(found, entry, index, before) {
     const gap = before !== null && entry.at - before >= 1000 ? h("p", { class: "gap" }, `${span(entry.at - before)} later`) : null;
     return h("li", { class: `entry ${kind}`, "data-key": `${index}-${entry.at}-${kind}` },
         gap,
-        h("time", { class: "offset", datetime: new Date(entry.at).toISOString(), title: absolute(entry.at) },
+        h("time", { class: "offset", datetime: iso(entry.at), title: absolute(entry.at) },
             h("b", {}, entry.at === found.queuedAt ? "0" : `+${span(entry.at - found.queuedAt)}`), h("span", {}, timeOfDay(entry.at))),
         h("div", { class: "what" }, h("h3", {}, title), body));
 }
@@ -126,12 +126,12 @@ function told(what) {
     switch (name) {
         case "queued":
             return { kind: "is-QUEUED", title: "Queued", body: h("p", {}, `Why: ${ORIGINS[of]}.`) };
-        case "notified":
-            return { kind: "is-notified", title: "Told to the device", body: h("p", {}, "notify-next was published.") };
+        case "offered":
+            return { kind: "is-offered", title: "Offered to the device", body: h("p", {}, "By notify-next. Whether the device heard it is not known.") };
         case "reported":
             return reported(of);
         case "refused":
-            return { kind: "is-refused", title: `Update refused: ${of.code}`, body: h("p", {}, of.message) };
+            return { kind: "is-refused", title: `Update refused: ${of.code}`, body: refused(of) };
         case "canceled":
             return { kind: "is-CANCELED", title: "Cancelled", body: h("p", {}, `${of.force ? "By force, " : ""}${CANCELERS[of.by]}.`) };
         case "timedOut":
@@ -143,9 +143,17 @@ function told(what) {
     }
 }
 
+function refused({ message, isLastNoted }) {
+    return [
+        message ? h("p", {}, message) : null,
+        isLastNoted ? h("p", { class: "quiet" }, "Others may have followed at once: no more in a row are noted.") : null,
+    ];
+}
+
 function reported({ from, to, report }) {
     const changed = from !== to;
     const pairs = (report?.details ?? []).map(({ key, value }) => pair(key, value));
+    const leftOut = report?.detailsLeftOut ?? 0;
     const timers = [];
     if (report?.inProgressEnds) timers.push(h("p", {}, `The job’s timer runs out at ${timeOfDay(report.inProgressEnds)}.`));
     if (report?.step?.set) timers.push(h("p", {}, `The step timer runs out at ${timeOfDay(report.step.set)}.`));
@@ -154,7 +162,11 @@ function reported({ from, to, report }) {
     return {
         kind: changed ? `is-${to}` : "is-report",
         title,
-        body: [pairs.length ? h("dl", { class: "pairs" }, pairs) : null, timers],
+        body: [
+            pairs.length ? h("dl", { class: "pairs" }, pairs) : null,
+            leftOut ? h("p", { class: "quiet" }, `${count(leftOut, "status detail")} left out`) : null,
+            timers,
+        ],
     };
 }
 

@@ -69,6 +69,9 @@ function rollout({ row, rollout }, name) {
     const total = sum(row.counts) + row.waiting;
     const share = total ? Math.floor((100 * (row.counts.SUCCEEDED ?? 0)) / total) : 0;
     const notes = [
+        rollout.awaitsTurn
+            ? [`The job waits for its turn: as many jobs roll out as may. ${count(rollout.waiting, "thing waits", "things wait")} to be reached.`]
+            : null,
         rollout.waiting && rollout.nextBatchAt
             ? ["The next batch is due ", when(rollout.nextBatchAt), `: ${count(rollout.waiting, "thing waits", "things wait")} to be reached.`]
             : null,
@@ -143,6 +146,7 @@ function table(jobId, items) {
 function none(query, { rollout }) {
     if (query.get("search") || query.get("status")) return h("p", { class: "empty" }, "No execution fits.");
     if (rollout.phase === "shut") return h("p", { class: "empty" }, "No execution yet: the job’s schedule has not opened.");
+    if (rollout.awaitsTurn) return h("p", { class: "empty" }, "No execution yet: the job waits for its turn.");
     return h("p", { class: "empty" }, "No execution yet: the job’s targets have no things.");
 }
 

@@ -145,7 +145,7 @@ function tick() {
     const now = tickTimes();
     const ahead = now - Date.now();
     const offset = Math.abs(ahead) < STEPPED ? null : `${span(Math.abs(ahead))} ${ahead > 0 ? "ahead" : "behind"}`;
-    const pace = clock.frozen ? "stands still" : clock.scale === 1 ? null : `${clock.scale} times as fast`;
+    const pace = clock.frozen ? "stands still" : clock.scale === 1 ? null : `${clock.scale.toLocaleString("en", { maximumSignificantDigits: 6 })} times as fast`;
     const notes = [pace, offset].filter((note) => note !== null);
     morph(page.clock, h("div", { class: "clock", id: "clock", title: "The service’s clock", "data-frozen": clock.frozen },
         h("span", { class: "day" }, dayOf(now)),

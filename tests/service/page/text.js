@@ -2,6 +2,10 @@
 
 const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
 
+// The last point in time that the browser's calendar has (ECMAScript, Time Values and Time Range). The service's clock
+// and its timers go further.
+const LAST = 8.64e15;
+
 // The service's clock: as told last, and going on from there unless it stands.
 export const clock = {
     base: Date.now(),
@@ -9,7 +13,7 @@ export const clock = {
     frozen: false,
     // Seconds of the service's in one of ours.
     scale: 1,
-    set({ now, frozen, scale = 1 }) {
+    set({ now, frozen, scale }) {
         Object.assign(this, { base: now, since: performance.now(), frozen, scale });
     },
     now() {
@@ -41,17 +45,24 @@ export function distance(at) {
     return left > 0 ? `in ${told}` : `${told} ago`;
 }
 
-// A point in time, in UTC, as the service counts.
-export function absolute(at) {
-    return `${new Date(at).toISOString().replace("T", " ").replace("Z", "")} UTC`;
+// A point in time for programs; all that are beyond the calendar are its end.
+export function iso(at) {
+    return new Date(Math.min(at, LAST)).toISOString();
 }
 
+// A point in time, in UTC, as the service counts.
+export function absolute(at) {
+    if (at > LAST) return `after ${absolute(LAST)}`;
+    return `${iso(at).replace("T", " ").replace("Z", "")} UTC`;
+}
+
+// A year may have more than four digits.
 export function timeOfDay(at) {
-    return new Date(at).toISOString().slice(11, 19);
+    return iso(at).split("T")[1].slice(0, 8);
 }
 
 export function dayOf(at) {
-    return new Date(at).toISOString().slice(0, 10);
+    return at > LAST ? `after ${dayOf(LAST)}` : iso(at).split("T")[0];
 }
 
 export function count(number, one, many = `${one}s`) {

@@ -93,7 +93,8 @@ async fn describe_endpoint(
     Parameters(asked): Parameters<EndpointType>,
 ) -> Answered<Endpoint> {
     let endpoint_type = asked.endpoint_type.as_deref();
-    service.control(|model, _| model.knobs().refuse_retired_endpoint(endpoint_type))?;
+    let knobs = service.shared.look(|model, _| model.knobs());
+    knobs.refuse_retired_endpoint(endpoint_type)?;
     check_endpoint_type(asked.endpoint_type.as_ref())?;
     Ok(Answer(Endpoint {
         endpoint_address: service.mqtt.host.clone(),

@@ -120,7 +120,7 @@ impl Backend {
 
     /// The choices in force, in all parts.
     fn knobs(&self) -> Knobs {
-        self.shared.with(|model, _| self.knobs_with(model))
+        self.shared.look(|model, _| self.knobs_with(model))
     }
 
     /// Makes other choices, from now on.

@@ -18,7 +18,7 @@ use super::retry::Retries;
 use super::status::{ExecutionState, ExecutionStatus, StatusDetails};
 use super::table::Record;
 use super::time::{self, Timestamp};
-use super::timeline::{self, Canceler, Report, StepChange, Timeline, Timer, What};
+use super::timeline::{Canceler, Report, StepChange, Timeline, Timer, What};
 
 const FIRST_VERSION: u64 = 1;
 
@@ -96,11 +96,8 @@ impl Execution {
         now: Timestamp,
     ) {
         let from = self.status;
-        let mut report = Report {
-            details: timeline::changed(self.status_details.as_ref(), details.as_ref()),
-            step: StepChange::of(step, now),
-            in_progress_ends: None,
-        };
+        let before = self.status_details.as_ref();
+        let mut report = Report::new(before, details.as_ref(), StepChange::of(step, now));
         if self.status == ExecutionStatus::Queued && status == ExecutionStatus::InProgress {
             self.in_progress_ends = timeout.map(|timeout| now.plus(timeout));
             report.in_progress_ends = self.in_progress_ends;

@@ -292,7 +292,7 @@ impl Model {
         for (namespace, order, next) in news {
             self.note_told(thing, namespace.clone(), order);
             if let Some(next) = &next {
-                self.note_notified(next, now);
+                self.note_offer(next, now);
             }
             self.effects.push(Effect::NotifyNext {
                 thing: thing.clone(),

@@ -1,8 +1,11 @@
 //! What happened to one execution, in order: for people to read. No rule of the service asks it.
 //!
-//! A [`Timeline`] is bounded: when it is full, the oldest entry behind the first ones goes that
-//! changed no status, and is counted. Values are kept as the device reported them, but for the
-//! queries of presigned URLs, which are credentials.
+//! A [`Timeline`] is bounded in three ways. When it has too many entries, the oldest behind the first
+//! ones goes that changed no status, and is counted. When it has too much text, entries lose theirs:
+//! the oldest behind the first ones, then the first ones, but never the newest; that they happened
+//! stays. And a device that is refused again and again adds nothing after a while, so that one in a
+//! loop does not write for ever. Values are kept as the device reported them, but for their ends, if
+//! they are long, and for the queries of presigned URLs, which are credentials.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +22,15 @@ const MAX_ENTRIES: usize = 64;
 /// So many entries stay, whatever comes behind them.
 const FIRST_KEPT: usize = 16;
 /// How much of a value, or of a message, is kept.
-const MAX_CHARS: usize = 256;
+const MAX_VALUE_BYTES: usize = 256;
+/// Most details of one report that are kept: as many as can come and go within AWS's quota.
+const MAX_DETAILS: usize = 20;
+/// Most bytes of names, values and messages of one execution. One report has fewer.
+const MAX_TEXT_BYTES: usize = 16 * 1024;
+/// How many refusals are noted that nothing else comes between.
+const MAX_REFUSALS_IN_A_ROW: usize = 8;
+/// Stands for what is cut off.
+const CUT: char = '…';
 /// Parameters that make a URL's query a credential, in lower case (Amazon S3 API reference,
 /// signature versions 4 and 2).
 const CREDENTIALS: [&str; 4] = [
@@ -60,8 +71,9 @@ pub enum What {
         /// Whether it would have been cancelled in progress.
         force: bool,
     },
-    /// The device was told by notify-next.
-    Notified,
+    /// It became the next of its thing, which notify-next says. Whether a device heard it is not known:
+    /// there may be none, and a fault may delay the message or drop it.
+    Offered,
     /// It began to wait for its device.
     Queued(Origin),
     /// A request of its device to change it was refused.
@@ -121,16 +133,20 @@ pub enum Timer {
 pub struct Refusal {
     /// For programs.
     pub code: Box<str>,
-    /// For people.
+    /// For people; empty if it went.
     pub message: Box<str>,
+    /// Whether those that follow it at once are not noted.
+    pub is_last_noted: bool,
 }
 
 /// What a device reports besides its status.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// The status details that changed.
+    /// The status details that changed, as far as they are kept.
     pub details: Box<[Detail]>,
+    /// How many more changed.
+    pub details_left_out: u32,
     /// Whether, and how, the step timer was set.
     pub step: StepChange,
     /// When the job's timer runs out, if this started it.
@@ -187,6 +203,35 @@ impl Timeline {
         // Most executions have few entries, and there are many executions.
         self.entries.reserve_exact(1);
         self.entries.push(Entry { at, what });
+        self.shed_texts();
+    }
+
+    /// How many refusals there are at the end.
+    fn refusals_in_a_row(&self) -> usize {
+        let entries = self.entries.iter().rev();
+        entries
+            .take_while(|entry| matches!(entry.what, What::Refused(_)))
+            .count()
+    }
+
+    /// Takes texts away until the rest is within the bound.
+    fn shed_texts(&mut self) {
+        let mut bytes: usize = self
+            .entries
+            .iter()
+            .map(|entry| entry.what.text_bytes())
+            .sum();
+        let before_newest = self.entries.len().saturating_sub(1);
+        let first = FIRST_KEPT.min(before_newest);
+        for index in (first..before_newest).chain(0..first) {
+            if bytes <= MAX_TEXT_BYTES {
+                return;
+            }
+            if let Some(entry) = self.entries.get_mut(index) {
+                bytes -= entry.what.text_bytes();
+                entry.what.shed_texts();
+            }
+        }
     }
 }
 
@@ -194,6 +239,7 @@ impl What {
     /// A report of the device, which turned `from` into `to`.
     pub(super) fn reported(from: ExecutionStatus, to: ExecutionStatus, report: Report) -> Self {
         let is_plain = report.details.is_empty()
+            && report.details_left_out == 0
             && report.step == StepChange::Kept
             && report.in_progress_ends.is_none();
         let report = (!is_plain).then(|| Box::new(report));
@@ -202,9 +248,79 @@ impl What {
 
     fn changes_status(&self) -> bool {
         match self {
-            Self::Notified | Self::Refused(_) => false,
+            Self::Offered | Self::Refused(_) => false,
             Self::Reported { from, to, .. } => from != to,
             Self::Canceled { .. } | Self::Queued(_) | Self::Removed | Self::TimedOut(_) => true,
+        }
+    }
+
+    /// How much of it a device chose.
+    fn text_bytes(&self) -> usize {
+        match self {
+            Self::Refused(refusal) => refusal.message.len(),
+            Self::Reported { report, .. } => {
+                let details = report.iter().flat_map(|report| &report.details);
+                details.map(Detail::bytes).sum()
+            }
+            Self::Canceled { .. }
+            | Self::Offered
+            | Self::Queued(_)
+            | Self::Removed
+            | Self::TimedOut(_) => 0,
+        }
+    }
+
+    fn shed_texts(&mut self) {
+        match self {
+            Self::Refused(refusal) => refusal.message = Box::default(),
+            Self::Reported { report, .. } => {
+                if let Some(report) = report {
+                    report.shed_details();
+                }
+            }
+            Self::Canceled { .. }
+            | Self::Offered
+            | Self::Queued(_)
+            | Self::Removed
+            | Self::TimedOut(_) => {}
+        }
+    }
+}
+
+impl Report {
+    /// A report of `new` details, if the device gave any, where there were `old` ones.
+    pub(super) fn new(
+        old: Option<&StatusDetails>,
+        new: Option<&StatusDetails>,
+        step: StepChange,
+    ) -> Self {
+        let mut changes = changes(old, new);
+        let details = changes.by_ref().take(MAX_DETAILS).map(Detail::from);
+        Self {
+            details: details.collect(),
+            details_left_out: saturated(changes.count()),
+            step,
+            in_progress_ends: None,
+        }
+    }
+
+    fn shed_details(&mut self) {
+        let shed = core::mem::take(&mut self.details);
+        self.details_left_out = self.details_left_out.saturating_add(saturated(shed.len()));
+    }
+}
+
+impl Detail {
+    fn bytes(&self) -> usize {
+        self.key.len() + self.value.as_ref().map_or(0, |value| value.len())
+    }
+}
+
+impl From<(&str, Option<&str>)> for Detail {
+    fn from((key, value): (&str, Option<&str>)) -> Self {
+        Self {
+            key: key.into(),
+            value: value.map(readable),
         }
     }
 }
@@ -220,35 +336,32 @@ impl StepChange {
     }
 }
 
-/// What differs in `new`, if the device gave any.
-pub(super) fn changed(old: Option<&StatusDetails>, new: Option<&StatusDetails>) -> Box<[Detail]> {
-    let Some(new) = new else {
-        return Box::default();
-    };
-    let before = |key: &String| old.and_then(|old| old.get(key));
-    let told = new
-        .iter()
-        .filter(|(key, value)| before(key) != Some(*value));
-    let told = told.map(|(key, value)| Detail {
-        key: key.as_str().into(),
-        value: Some(readable(value)),
-    });
-    let gone = old.into_iter().flat_map(StatusDetails::keys);
-    let gone = gone.filter(|key| !new.contains_key(*key));
-    let gone = gone.map(|key| Detail {
-        key: key.as_str().into(),
-        value: None,
-    });
-    told.chain(gone).collect()
+/// What differs in `new`, if the device gave any; what went has no value.
+fn changes<'a>(
+    old: Option<&'a StatusDetails>,
+    new: Option<&'a StatusDetails>,
+) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+    let before = move |key: &String| old.and_then(|old| old.get(key));
+    let told = new.into_iter().flatten();
+    let told = told.filter(move |(key, value)| before(key) != Some(*value));
+    let told = told.map(|(key, value)| (key.as_str(), Some(value.as_str())));
+    let gone = new.and(old).into_iter().flat_map(StatusDetails::keys);
+    let gone = gone.filter(move |key| new.is_some_and(|new| !new.contains_key(*key)));
+    told.chain(gone.map(|key| (key.as_str(), None)))
 }
 
 /// A text without credentials, cut to what people read.
 fn readable(text: &str) -> Box<str> {
-    let text = redacted(text);
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
-        None => text.into(),
+    let mut text = redacted(text);
+    if text.len() > MAX_VALUE_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_VALUE_BYTES));
+        text.push(CUT);
     }
+    text.into()
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// A text in which no presigned URL has its query.
@@ -269,17 +382,19 @@ pub(super) fn redacted(text: &str) -> String {
 }
 
 impl Model {
-    /// Notes that a device was told of an execution.
-    pub(super) fn note_notified(&mut self, told: &JobExecution, now: Timestamp) {
+    /// Notes that an execution became the next of its thing.
+    pub(super) fn note_offer(&mut self, next: &JobExecution, now: Timestamp) {
         let id = ExecutionId {
-            thing: told.thing_name.clone(),
-            job: told.job_id.clone(),
-            number: told.execution_number,
+            thing: next.thing_name.clone(),
+            job: next.job_id.clone(),
+            number: next.execution_number,
         };
-        self.note(&id, What::Notified, now);
+        self.note(&id, What::Offered, now);
     }
 
-    /// Notes that an update was refused, if there is the execution that it names.
+    /// Notes that an update was refused, if there is the execution that it names, and not all that may
+    /// follow each other were noted. Otherwise the execution is not even touched, so that it is not
+    /// written either.
     pub(super) fn note_refusal(
         &mut self,
         thing: &ThingName,
@@ -292,9 +407,17 @@ impl Model {
         let Ok(id) = self.find(thing, namespace, job, number) else {
             return;
         };
+        let Some(execution) = self.execution(&id) else {
+            return;
+        };
+        let before = execution.timeline.refusals_in_a_row();
+        if before >= MAX_REFUSALS_IN_A_ROW {
+            return;
+        }
         let refusal = Refusal {
             code: error.code().into(),
             message: readable(&error.to_string()),
+            is_last_noted: before + 1 == MAX_REFUSALS_IN_A_ROW,
         };
         self.note(&id, What::Refused(Box::new(refusal)), now);
     }
@@ -361,12 +484,32 @@ mod tests {
 
     fn progress(n: usize) -> What {
         let in_progress = ExecutionStatus::InProgress;
-        let report = Report {
-            details: changed(None, Some(&details(&[("progress", &n.to_string())]))),
-            step: StepChange::Kept,
-            in_progress_ends: None,
-        };
+        let details = details(&[("progress", &n.to_string())]);
+        let report = Report::new(None, Some(&details), StepChange::Kept);
         What::reported(in_progress, in_progress, report)
+    }
+
+    /// `count` details that each take all that is kept of one.
+    fn longest(count: usize) -> StatusDetails {
+        (0..count)
+            .map(|n| (format!("{n:0128}"), "é".repeat(1024)))
+            .collect()
+    }
+
+    /// How many details an entry tells, and how many more there were.
+    fn told_and_left_out(entry: &Entry) -> (usize, u32) {
+        match &entry.what {
+            What::Reported { report, .. } => {
+                let report = report.as_ref().unwrap();
+                (report.details.len(), report.details_left_out)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn text_bytes(timeline: &Timeline) -> usize {
+        let entries = timeline.entries().iter();
+        entries.map(|entry| entry.what.text_bytes()).sum()
     }
 
     #[test]
@@ -398,16 +541,75 @@ mod tests {
     fn only_details_that_changed_are_told() {
         let old = details(&[("a", "1"), ("b", "2"), ("c", "3")]);
         let new = details(&[("a", "1"), ("b", "0"), ("d", "4")]);
-        let told: Vec<_> = changed(Some(&old), Some(&new))
-            .into_iter()
-            .map(|detail| format!("{}={:?}", detail.key, detail.value.as_deref()))
-            .collect();
-        assert_eq!(told, ["b=Some(\"0\")", "d=Some(\"4\")", "c=None"]);
+        let told: Vec<_> = changes(Some(&old), Some(&new)).collect();
+        assert_eq!(told, [("b", Some("0")), ("d", Some("4")), ("c", None)]);
     }
 
     #[test]
     fn details_that_were_not_given_have_not_changed() {
-        assert!(changed(Some(&details(&[("a", "1")])), None).is_empty());
+        assert_eq!(changes(Some(&details(&[("a", "1")])), None).count(), 0);
+    }
+
+    #[test]
+    fn of_many_details_the_first_are_told_and_the_others_counted() {
+        let report = Report::new(None, Some(&longest(1000)), StepChange::Kept);
+        assert_eq!(report.details.len(), MAX_DETAILS);
+        assert_eq!(report.details_left_out, 980);
+        assert!(report.details.iter().is_sorted_by_key(|detail| &detail.key));
+    }
+
+    #[test]
+    fn the_longest_report_is_told_whole_for_as_long_as_it_is_the_newest() {
+        let in_progress = ExecutionStatus::InProgress;
+        let mut timeline = Timeline::default();
+        for n in 0..3 {
+            let report = Report::new(None, Some(&longest(1000)), StepChange::Kept);
+            timeline.note(at(n), What::reported(in_progress, in_progress, report));
+            let newest = timeline.entries().last().unwrap();
+            assert_eq!(told_and_left_out(newest), (MAX_DETAILS, 980));
+            assert!(text_bytes(&timeline) <= MAX_TEXT_BYTES);
+        }
+    }
+
+    #[test]
+    fn texts_go_from_the_oldest_behind_the_first_and_the_entries_stay() {
+        let in_progress = ExecutionStatus::InProgress;
+        let mut timeline = Timeline::default();
+        let mut note = |count: usize| {
+            let report = Report::new(None, Some(&longest(count)), StepChange::Kept);
+            timeline.note(at(0), What::reported(in_progress, in_progress, report));
+            let told = timeline
+                .entries()
+                .iter()
+                .map(|entry| told_and_left_out(entry).0);
+            told.collect::<Vec<_>>()
+        };
+        // Each takes 387 bytes, so that 42 are within the bound.
+        let full = (0..42).map(|_| note(1)).last().unwrap();
+        assert_eq!(full, [1; 42]);
+        let told = note(2);
+        let went: Vec<_> = (0..told.len()).filter(|index| told[*index] == 0).collect();
+        assert_eq!(went, [FIRST_KEPT, FIRST_KEPT + 1]);
+    }
+
+    #[test]
+    fn a_message_goes_as_details_do() {
+        let mut timeline = Timeline::default();
+        for n in 0..MAX_ENTRIES {
+            let refusal = Refusal {
+                code: "InvalidRequest".into(),
+                message: "m".repeat(MAX_VALUE_BYTES * 2).into(),
+                is_last_noted: n == 0,
+            };
+            timeline.note(at(0), What::Refused(Box::new(refusal)));
+        }
+        assert_eq!(timeline.entries().len(), MAX_ENTRIES);
+        assert!(text_bytes(&timeline) <= MAX_TEXT_BYTES);
+        let code = |entry: &Entry| match &entry.what {
+            What::Refused(refusal) => refusal.code.len(),
+            other => panic!("{other:?}"),
+        };
+        assert!(timeline.entries().iter().all(|entry| code(entry) > 0));
     }
 
     #[test]
@@ -430,9 +632,16 @@ mod tests {
 
     #[test]
     fn a_long_value_is_cut_between_two_characters() {
-        let told = changed(None, Some(&details(&[("a", &"é".repeat(1024))])));
-        let value = told[0].value.as_deref().unwrap();
-        assert_eq!(value, format!("{}…", "é".repeat(MAX_CHARS)));
+        for (value, kept) in [
+            ("é".repeat(1024), format!("{}…", "é".repeat(128))),
+            (
+                format!("-{}", "é".repeat(1024)),
+                format!("-{}…", "é".repeat(127)),
+            ),
+            ("é".repeat(128), "é".repeat(128)),
+        ] {
+            assert_eq!(*readable(&value), kept);
+        }
     }
 
     #[test]
@@ -441,16 +650,17 @@ mod tests {
         let refusal = Refusal {
             code: "VersionMismatch".into(),
             message: "no".into(),
+            is_last_noted: true,
         };
+        let step = StepChange::Set(Timestamp::from_millis(7_001));
         let report = Report {
-            details: changed(None, Some(&details(&[("a", "1")]))),
-            step: StepChange::Set(Timestamp::from_millis(7_001)),
             in_progress_ends: Some(Timestamp::from_millis(9_002)),
+            ..Report::new(None, Some(&details(&[("a", "1")])), step)
         };
         let (queued, in_progress) = (ExecutionStatus::Queued, ExecutionStatus::InProgress);
         for what in [
             What::Queued(Origin::Joined),
-            What::Notified,
+            What::Offered,
             What::reported(queued, in_progress, report),
             What::Refused(Box::new(refusal)),
             What::Canceled {

@@ -68,6 +68,7 @@ pub(super) struct Whole {
     version: &'static str,
     now: u64,
     frozen: bool,
+    scale: f64,
     region: String,
     account: String,
     mqtt: MqttAddress,
@@ -85,18 +86,19 @@ pub(super) struct At<T> {
 
 pub(super) async fn overview(State(service): Service) -> Answer<Whole> {
     let connected = connected(&service);
-    let look = service.shared.look(|model, now| At {
-        now: now.as_millis(),
-        answer: model.overview(connected.as_ref()),
+    let (reading, overview) = service.shared.look(|model, _| {
+        let reading = service.shared.clock().reading();
+        (reading, model.overview(connected.as_ref()))
     });
     Answer(Whole {
         version: env!("CARGO_PKG_VERSION"),
-        now: look.now,
-        frozen: service.shared.clock().is_frozen(),
+        now: reading.now.as_millis(),
+        frozen: reading.is_frozen,
+        scale: reading.scale.get(),
         region: service.region.clone(),
         account: service.account.clone(),
         mqtt: service.mqtt.clone(),
-        overview: look.answer,
+        overview,
     })
 }
 

@@ -224,6 +224,18 @@ async fn what_there_is_can_be_read_from_the_top_to_one_execution() {
 }
 
 #[tokio::test]
+async fn the_overview_tells_how_fast_the_clock_runs() {
+    let client = Client::new().await;
+    for (scale, frozen) in [(1.0, true), (60.0, true), (0.5, false)] {
+        let asked = json!({"scale": scale, "frozen": frozen});
+        client.local("POST /_local/clock", asked).await.ok();
+        let overview = client.local("GET /_local/overview", json!({})).await.ok();
+        let shown = (&overview["scale"], &overview["frozen"]);
+        assert_eq!(shown, (&json!(scale), &json!(frozen)));
+    }
+}
+
+#[tokio::test]
 async fn a_part_of_a_list_that_no_page_asks_for_is_refused() {
     let client = Client::new().await;
     for query in [
@@ -258,12 +270,25 @@ async fn looking_at_the_page_changes_nothing() {
     let client = Client::with_thing().await;
     let revision = client.service.shared().revision();
     let before = *revision.borrow();
-    for path in ["overview", "things", "jobs", "things/gw-1", "status"] {
+    for path in [
+        "clock",
+        "faults",
+        "jobs",
+        "knobs",
+        "overview",
+        "status",
+        "things",
+        "things/gw-1",
+    ] {
         client
             .local(&format!("GET /_local/{path}"), json!({}))
             .await
             .ok();
     }
+    client
+        .iot("GET /endpoint?endpointType=iot:Data-ATS", json!({}))
+        .await
+        .ok();
     assert_eq!(*revision.borrow(), before);
 }
 

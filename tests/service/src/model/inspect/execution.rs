@@ -86,7 +86,8 @@ pub enum Waits {
     Report {
         /// The timer that runs out first.
         timer: Option<Timer>,
-        /// When it does.
+        /// When the execution times out by it, which may be a while after the timer's end:
+        /// see `timeout_slack_seconds` of [`super::super::Knobs`].
         #[serde(serialize_with = "optional_millis")]
         until: Option<Timestamp>,
     },
@@ -156,6 +157,7 @@ impl Model {
         let execution = self.execution(id);
         if status == ExecutionStatus::InProgress {
             let until = execution.and_then(|execution| execution.deadline());
+            let until = until.map(|until| until.plus(self.knobs.timeout_slack()));
             let timer = execution.map(|execution| execution.timer());
             let timer = timer.filter(|_| until.is_some());
             return Waits::Report { timer, until };

@@ -67,7 +67,9 @@ pub struct RolloutProgress {
     pub deferred: usize,
     /// How many are to be reached batch by batch.
     pub waiting: usize,
-    /// When the next batch is due.
+    /// Whether the job waits until fewer jobs roll out.
+    pub awaits_turn: bool,
+    /// When the next batch is due, if it is the job's turn.
     #[serde(serialize_with = "optional_millis")]
     pub next_batch_at: Option<Timestamp>,
     /// Whether the job is in its schedule: `open`, `shut` or `ended`.
@@ -132,18 +134,7 @@ impl Model {
             row: row(id, job),
             job: job.view(id, scope, now),
             document: redacted(&job.document),
-            rollout: RolloutProgress {
-                notified: job.rollout.notified,
-                deferred: job.deferred.len(),
-                waiting: job.rollout.waiting.len(),
-                next_batch_at: job.rollout.next,
-                phase: match job.phase {
-                    Phase::Ended => "ended",
-                    Phase::Open => "open",
-                    Phase::Shut => "shut",
-                },
-                phase_until: job.edge,
-            },
+            rollout: RolloutProgress::of(job),
         })
     }
 
@@ -162,6 +153,27 @@ impl Model {
                 wanted.then(|| of_job(thing, *number, execution))
             },
         ))
+    }
+}
+
+impl RolloutProgress {
+    fn of(job: &Job) -> Self {
+        // Who waits for its turn tries again then, which reaches nobody as long as it has none.
+        let (next, has_turn) = (job.rollout.next, job.is_rolling_out());
+        let waits = job.status() == JobStatus::InProgress && !job.rollout.waiting.is_empty();
+        Self {
+            notified: job.rollout.notified,
+            deferred: job.deferred.len(),
+            waiting: job.rollout.waiting.len(),
+            awaits_turn: waits && !has_turn && next.is_some(),
+            next_batch_at: next.filter(|_| has_turn),
+            phase: match job.phase {
+                Phase::Ended => "ended",
+                Phase::Open => "open",
+                Phase::Shut => "shut",
+            },
+            phase_until: job.edge,
+        }
     }
 }
 

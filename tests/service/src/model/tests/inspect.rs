@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::model::AtConcurrencyLimit;
 use crate::model::inspect::{Browse, Listing, MAX_ITEMS};
 use crate::model::status::ExecutionStatus;
 
@@ -143,6 +144,32 @@ fn a_rollout_tells_whom_it_reached_and_when_it_goes_on() {
     assert_eq!(told.rollout.next_batch_at, Some(at(60)));
     assert_eq!(told.row.counts[&ExecutionStatus::Queued], 2);
     assert_eq!(model.overview(None).waiting, 3);
+}
+
+#[test]
+fn a_job_that_is_held_waits_for_its_turn_and_not_for_a_batch() {
+    let mut model = fleet(2);
+    let mut knobs = Knobs {
+        at_concurrency_limit: AtConcurrencyLimit::Hold,
+        ..Knobs::default()
+    };
+    knobs.quotas.concurrent_jobs = 1;
+    model.set_knobs(knobs);
+    let one_a_minute = json!({
+        "targets": [thing_arn("t000"), thing_arn("t001")],
+        "jobExecutionsRolloutConfig": {"maximumPerMinute": 1},
+    });
+    create(&mut model, "first", one_a_minute.clone(), at(0));
+    create(&mut model, "held", one_a_minute, at(0));
+    let told = |model: &Model, id: &str| {
+        let rollout = model.inspect_job(&scope(), id, at(0)).unwrap().rollout;
+        (rollout.awaits_turn, rollout.next_batch_at, rollout.waiting)
+    };
+    assert_eq!(told(&model, "first"), (false, Some(at(60)), 1));
+    assert_eq!(told(&model, "held"), (true, None, 2));
+    model.advance(at(60));
+    assert_eq!(told(&model, "first"), (false, None, 0));
+    assert_eq!(told(&model, "held"), (false, Some(at(120)), 1));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn told(detail: &ExecutionDetail) -> Vec<String> {
             let secs = entry.at.as_secs() - NOON;
             let what = match &entry.what {
                 What::Canceled { by, force } => format!("canceled by {by:?}, force {force}"),
-                What::Notified => "notified".to_owned(),
+                What::Offered => "offered".to_owned(),
                 What::Queued(origin) => format!("queued {origin:?}"),
                 What::Refused(refusal) => format!("refused {}", refusal.code),
                 What::Removed => "removed".to_owned(),
@@ -62,7 +62,7 @@ fn a_job_that_succeeds_tells_each_step_with_its_time() {
         told(&inspect(&model, "J")),
         [
             "0 queued RolledOut",
-            "0 notified",
+            "0 offered",
             "3 QUEUED→IN_PROGRESS step=load",
             "5 IN_PROGRESS→IN_PROGRESS percent=50",
             "9 IN_PROGRESS→SUCCEEDED",
@@ -72,7 +72,7 @@ fn a_job_that_succeeds_tells_each_step_with_its_time() {
 }
 
 #[test]
-fn a_job_behind_another_is_notified_when_its_turn_comes() {
+fn a_job_behind_another_is_offered_when_its_turn_comes() {
     let mut model = model();
     create(&mut model, "J0", json!({}), at(0));
     create(&mut model, "J1", json!({}), at(1));
@@ -81,7 +81,7 @@ fn a_job_behind_another_is_notified_when_its_turn_comes() {
     report(&mut model, "J0", "SUCCEEDED", at(8));
     assert_eq!(
         told(&inspect(&model, "J1")),
-        ["1 queued RolledOut", "8 notified"]
+        ["1 queued RolledOut", "8 offered"]
     );
     assert_eq!(inspect(&model, "J1").waits, Waits::Device);
 }
@@ -108,6 +108,31 @@ fn updates_that_are_refused_are_told_with_their_codes() {
         ]
     );
     assert_eq!(inspect(&model, "J").version_number, 2);
+}
+
+#[test]
+fn a_device_that_is_refused_in_a_loop_changes_nothing_after_a_while() {
+    let mut model = model();
+    create(&mut model, "J", json!({}), at(0));
+    model.record();
+    let refuse = |model: &mut Model, secs: u64| {
+        let stale = json!({"status": "IN_PROGRESS", "expectedVersion": 7});
+        update(model, "J", stale, at(secs)).unwrap_err();
+        !model.take_changes().unwrap().is_empty()
+    };
+    model.take_changes().unwrap();
+    let changed: Vec<_> = (1..=50).filter(|secs| refuse(&mut model, *secs)).collect();
+    assert_eq!(changed, [1, 2, 3, 4, 5, 6, 7, 8]);
+    let is_last_noted = |model: &Model| match &inspect(model, "J").timeline.last().unwrap().what {
+        What::Refused(refusal) => refusal.is_last_noted,
+        other => panic!("{other:?}"),
+    };
+    assert!(is_last_noted(&model));
+
+    report(&mut model, "J", "IN_PROGRESS", at(51));
+    model.take_changes().unwrap();
+    assert!(refuse(&mut model, 52), "a refusal after a report is news");
+    assert!(!is_last_noted(&model));
 }
 
 #[test]
@@ -154,6 +179,23 @@ fn the_jobs_timer_is_told_when_it_runs_out_first() {
 }
 
 #[test]
+fn what_an_execution_waits_for_includes_the_slack_of_its_timers() {
+    let mut model = with_knobs(Knobs {
+        timeout_slack_seconds: 30,
+        ..Knobs::default()
+    });
+    create(&mut model, "J", json!({}), at(0));
+    start_next(&mut model, json!({"stepTimeoutInMinutes": 1}), at(0));
+    let until = at(MINUTE + 30);
+    let waits = Waits::Report {
+        timer: Some(Timer::Step),
+        until: Some(until),
+    };
+    assert_eq!(inspect(&model, "J").waits, waits);
+    assert_eq!(model.next_deadline(), Some(until));
+}
+
+#[test]
 fn a_retry_is_told_on_both_executions() {
     let mut model = model();
     let retry = json!({"jobExecutionsRetryConfig": {
@@ -169,7 +211,7 @@ fn a_retry_is_told_on_both_executions() {
     );
     let second = inspect(&model, "J");
     assert_eq!(second.numbers, [1, 2]);
-    assert_eq!(told(&second), ["4 queued Retried", "4 notified"]);
+    assert_eq!(told(&second), ["4 queued Retried", "4 offered"]);
 }
 
 #[test]
@@ -187,7 +229,7 @@ fn what_cancels_or_removes_an_execution_is_told() {
     leave(&mut model, "site", "gw-1", at(4));
     assert_eq!(
         told(&inspect(&model, "K")),
-        ["3 queued Joined", "3 notified", "4 removed"]
+        ["3 queued Joined", "3 offered", "4 removed"]
     );
 }
 
@@ -237,7 +279,7 @@ fn status_told(detail: &ExecutionDetail) -> Option<ExecutionStatus> {
                 status = Some(*to);
             }
             What::TimedOut(_) => status = Some(ExecutionStatus::TimedOut),
-            What::Notified | What::Refused(_) => {}
+            What::Offered | What::Refused(_) => {}
         }
     }
     status
