@@ -23,10 +23,13 @@ const THINGS: usize = 100_000;
 const GROUP: &str = "all";
 const MINUTE: u64 = 60;
 /// A job reaches 1000 things each minute.
-const MINUTES: u64 = THINGS as u64 / 1000;
+const MINUTES: u64 = THINGS as u64 / PER_MINUTE as u64;
+const PER_MINUTE: usize = 1000;
+/// How many things are told at once, and the bytes of the document that they are told of.
+const TOLD: usize = 10_000;
+const DOCUMENT_BYTES: usize = 30_000;
 
 fn main() {
-    let mut model = Model::new(Knobs::default());
     let scope = Scope {
         region: "eu-west-1".to_owned(),
         account: "123456789012".to_owned(),
@@ -34,19 +37,35 @@ fn main() {
     let names: Vec<_> = (0..THINGS)
         .map(|number| format!("thing-{number:06}"))
         .collect();
-
-    part("things in a group", || {
+    let mut model = Model::new(Knobs::default());
+    part("things in a group", THINGS, || {
         add_things(&mut model, &scope, &names)
     });
-    part("executions queued", || roll_out(&mut model, &scope));
-    part("begun by their devices", || {
+    part("executions queued", THINGS, || roll_out(&mut model, &scope));
+    part("begun by their devices", THINGS, || {
         report(&mut model, &names, "IN_PROGRESS")
     });
-    part("succeeded", || report(&mut model, &names, "SUCCEEDED"));
+    part("succeeded", THINGS, || {
+        report(&mut model, &names, "SUCCEEDED")
+    });
+    tell_of_large_document(&scope, &names);
 }
 
-/// Does something for every thing, and says what it took.
-fn part(name: &str, work: impl FnOnce()) {
+/// The clock steps over many minutes of a rollout: what devices are told waits in memory together.
+fn tell_of_large_document(scope: &Scope, names: &[String]) {
+    let mut model = Model::new(Knobs::default());
+    add_things(&mut model, scope, names.get(..TOLD).expect("as many names"));
+    let document = format!("\"{}\"", "d".repeat(DOCUMENT_BYTES - 2));
+    create_job(&mut model, scope, document);
+    let minutes = (TOLD / PER_MINUTE - 1) as u64;
+    part("told of 30 KB at once", TOLD, || {
+        model.advance(Timestamp::from_secs(minutes * MINUTE));
+    });
+    assert_eq!(model.take_effects().len(), 2 * TOLD);
+}
+
+/// Does something for each of `things`, and says what it took.
+fn part(name: &str, things: usize, work: impl FnOnce()) {
     let before = resident();
     let began = Instant::now();
     work();
@@ -55,8 +74,8 @@ fn part(name: &str, work: impl FnOnce()) {
     println!(
         "{name:<24}{:>8.2} s {:>8.2} us each {:>8} bytes each",
         took.as_secs_f64(),
-        took.as_secs_f64() * 1e6 / THINGS as f64,
-        grown / THINGS
+        took.as_secs_f64() * 1e6 / things as f64,
+        grown / things
     );
 }
 
@@ -85,18 +104,22 @@ fn add_things(model: &mut Model, scope: &Scope, names: &[String]) {
     }
 }
 
-fn roll_out(model: &mut Model, scope: &Scope) {
+fn create_job(model: &mut Model, scope: &Scope, document: String) {
     let job = CreateJob {
         job_id: "job".to_owned(),
         targets: Some(vec![format!(
             "arn:aws:iot:{}:{}:thinggroup/{GROUP}",
             scope.region, scope.account
         )]),
-        document: Some("{}".to_owned()),
+        document: Some(document),
         ..CreateJob::default()
     };
     let created = model.create_job(scope, job, Timestamp::from_secs(0));
     created.expect("a job");
+}
+
+fn roll_out(model: &mut Model, scope: &Scope) {
+    create_job(model, scope, "{}".to_owned());
     for minute in 0..MINUTES {
         model.advance(Timestamp::from_secs(minute * MINUTE));
         // Each thing is told of its list and of what is first.

@@ -5,6 +5,7 @@
 //! job is made.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -57,7 +58,8 @@ pub trait Presign: Send + Sync {
 /// read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    pub(super) text: String,
+    /// The job's: a fleet is told of one document.
+    pub(super) text: Arc<str>,
     pub(super) execution: ExecutionId,
     pub(super) expires: Duration,
 }
@@ -66,7 +68,7 @@ impl Document {
     /// The text with fresh URLs, as HTTP carries it.
     pub fn to_text(&self, presign: &dyn Presign, now: Timestamp) -> String {
         let mut text = String::with_capacity(self.text.len());
-        let mut rest = self.text.as_str();
+        let mut rest = &*self.text;
         while let Some(found) = Found::first(rest) {
             text.push_str(found.before);
             match found.placeholder {
@@ -356,7 +358,7 @@ mod tests {
 
     fn document(text: &str) -> Document {
         Document {
-            text: text.to_owned(),
+            text: text.into(),
             execution: ExecutionId {
                 thing: ThingName::parse("gw-1").unwrap(),
                 job: JobId::parse("J").unwrap(),

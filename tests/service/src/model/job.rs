@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,7 @@ pub(super) struct Job {
     pub(super) hidden: bool,
     /// Never changes.
     #[serde(skip)]
-    pub(super) document: String,
+    pub(super) document: Arc<str>,
     /// Tells apart jobs that were made at the same time.
     pub(super) order: u64,
     #[serde(with = "time::kept")]
@@ -138,7 +139,7 @@ impl Job {
             phase: Phase::default(),
             edge: None,
             hidden: false,
-            document,
+            document: document.into(),
             order,
             created_at: now,
             last_updated_at: now,

@@ -79,7 +79,7 @@ impl Model {
         let before = job.terms.before_substitution.as_ref();
         let before = before.filter(|_| before_substitution);
         Ok(JobDocument {
-            document: before.unwrap_or(&job.document).clone(),
+            document: before.map_or(&*job.document, String::as_str).to_owned(),
         })
     }
 

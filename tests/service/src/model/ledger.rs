@@ -8,6 +8,7 @@
 //!   it is also the first of the whole thing (aws-greengrass-lite issue #1151).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::document::Document;
 use super::execution::{Execution, ExecutionId};
@@ -356,7 +357,7 @@ impl Job {
     /// The document, to be read by the device that runs `execution`.
     pub(super) fn document(&self, execution: &ExecutionId) -> Document {
         Document {
-            text: self.document.clone(),
+            text: Arc::clone(&self.document),
             execution: execution.clone(),
             expires: self.presigned_for(),
         }

@@ -214,7 +214,7 @@ impl Restoration {
     }
 
     fn document(&mut self, key: &str, row: &[u8]) -> Result<(), Fault> {
-        self.part(Kind::Document, key)?.document = json(row)?;
+        self.part(Kind::Document, key)?.document = json::<String>(row)?.into();
         Ok(())
     }
 

@@ -279,7 +279,7 @@ struct Changes {
 }
 
 impl Changes {
-    fn put(&mut self, kind: Kind, key: String, row: &impl Serialize) -> Result<(), RowError> {
+    fn put(&mut self, kind: Kind, key: String, row: &(impl Serialize + ?Sized)) -> Result<(), RowError> {
         match serde_json::to_vec(row) {
             Ok(row) => {
                 self.list.push(Change::Put { kind, key, row });
@@ -391,7 +391,7 @@ impl Changes {
             self.put(Kind::Reach, key.to_owned(), &*job.reach)?;
         }
         if is_new {
-            self.put(Kind::Document, key.to_owned(), &job.document)?;
+            self.put(Kind::Document, key.to_owned(), &*job.document)?;
         }
         let waiting = Some(&mut job.rollout.waiting);
         self.below(Kind::Waiting, key, touch, waiting, ToString::to_string)?;

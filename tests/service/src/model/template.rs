@@ -253,7 +253,7 @@ impl Model {
             )));
         };
         members.fill_from(&CreateJob {
-            document: Some(job.document.clone()),
+            document: Some(job.document.to_string()),
             document_source: job.terms.document_source.clone(),
             presigned_url_config: Some(job.terms.presigned_url_config.clone()),
             job_executions_rollout_config: Some(job.terms.rollout.clone()),

@@ -1,6 +1,29 @@
 //! Who is told what, beyond the walk-through in `tests/fixtures/service/notifications.json`.
 
 use super::*;
+use crate::model::document::Document;
+
+/// What each device is told to do next.
+fn documents(effects: &[Effect]) -> Vec<&Document> {
+    let next = effects.iter().filter_map(|effect| match effect {
+        Effect::NotifyNext { next, .. } => next.as_deref(),
+        Effect::Event(_) | Effect::Notify { .. } => None,
+    });
+    next.filter_map(|next| next.document.as_ref()).collect()
+}
+
+#[test]
+fn a_fleet_that_is_told_at_once_shares_one_copy_of_the_document() {
+    let mut model = model();
+    add_thing(&mut model, "gw-2");
+    let both = json!({"targets": [thing_arn("gw-1"), thing_arn("gw-2")]});
+    create(&mut model, "J", both, at(0));
+    let effects = model.take_effects();
+    let documents = documents(&effects);
+    assert_eq!(documents.len(), 2);
+    let [first, second] = [0, 1].map(|at| documents[at].text.as_ptr());
+    assert_eq!(first, second);
+}
 
 fn in_namespace(id: &str) -> Value {
     json!({ "namespaceId": id })
