@@ -354,7 +354,9 @@ fn changes<'a>(
 fn readable(text: &str) -> Box<str> {
     let mut text = redacted(text);
     if text.len() > MAX_VALUE_BYTES {
-        text.truncate(text.floor_char_boundary(MAX_VALUE_BYTES));
+        let mut ends = (0..=MAX_VALUE_BYTES).rev();
+        let end = ends.find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or_default());
         text.push(CUT);
     }
     text.into()
