@@ -47,6 +47,10 @@ impl Outlet for Nobody {
         true
     }
 
+    fn payload_limit(&self) -> usize {
+        usize::MAX
+    }
+
     fn publish(&self, _: &str, _: Bytes) {}
 
     fn reply(&self, _: Option<&ConnectionId>, _: &str, _: Bytes) {}

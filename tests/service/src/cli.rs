@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use iot_jobs_local::broker::{BrokerError, OutsideBroker};
 use iot_jobs_local::clock::{self, Scale};
 use iot_jobs_local::knobs::{self, KnobsError, Setting};
+use iot_jobs_local::model::names::Scope;
 use iot_jobs_local::model::time::Timestamp;
 use iot_jobs_local::service::{MqttSettings, Settings};
 use lexopt::prelude::*;
@@ -272,8 +273,7 @@ fn knob(value: String) -> Result<Setting, UsageError> {
 }
 
 fn region(value: String) -> Result<String, UsageError> {
-    let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !value.is_empty() && value.bytes().all(is_legal) {
+    if Scope::is_region(&value) {
         return Ok(value);
     }
     Err(UsageError::Invalid {
@@ -400,6 +400,10 @@ mod tests {
             (
                 ["--region", "EU"],
                 "--region EU: a name like eu-west-1 is expected",
+            ),
+            (
+                ["--region", "a-name-that-is-longer-than-any-is"],
+                "--region a-name-that-is-longer-than-any-is: a name like eu-west-1 is expected",
             ),
             (
                 ["--clock-scale", "0"],

@@ -34,11 +34,17 @@ pub struct Rates {
 }
 
 impl Rates {
+    /// [`Rates::control_plane`] of AWS.
+    pub const AWS_CONTROL_PLANE: u32 = 10;
+    /// [`Rates::data_plane_reads`] of AWS.
+    pub const AWS_DATA_PLANE_READS: u32 = 200;
+    /// [`Rates::data_plane_writes`] of AWS.
+    pub const AWS_DATA_PLANE_WRITES: u32 = 200;
     /// AWS's, for an account and region.
     pub const AWS: Self = Self {
-        control_plane: Some(10),
-        data_plane_reads: Some(200),
-        data_plane_writes: Some(200),
+        control_plane: Some(Self::AWS_CONTROL_PLANE),
+        data_plane_reads: Some(Self::AWS_DATA_PLANE_READS),
+        data_plane_writes: Some(Self::AWS_DATA_PLANE_WRITES),
     };
 }
 

@@ -1,4 +1,4 @@
-//! Things, thing groups, tags and the endpoint, in the `iot` plane.
+//! Things, thing groups, tags, event configurations and the endpoint, in the `iot` plane.
 //! Facts: AWS IoT API reference, the pages of the operations.
 
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::error::ApiError;
 use super::extract::{Answer, Answered, Empty, Json, Labels, Parameters, absent};
 use super::{Backend, unknown};
 use crate::model::endpoint::check_endpoint_type;
+use crate::model::events::EventConfigurations;
 use crate::model::names::Scope;
 use crate::model::{request, view};
 
@@ -24,6 +25,10 @@ type Service = State<Arc<Backend>>;
 pub(super) fn routes() -> Router<Arc<Backend>> {
     Router::new()
         .route("/endpoint", get(describe_endpoint))
+        .route(
+            "/event-configurations",
+            get(describe_event_configurations).patch(update_event_configurations),
+        )
         .route("/things", get(list_things))
         .route(
             "/things/{thing}",
@@ -99,6 +104,18 @@ async fn describe_endpoint(
     Ok(Answer(Endpoint {
         endpoint_address: service.mqtt.host.clone(),
     }))
+}
+
+async fn describe_event_configurations(State(service): Service) -> Answer<EventConfigurations> {
+    Answer(service.shared.with(|model, _| model.event_configurations()))
+}
+
+async fn update_event_configurations(
+    State(service): Service,
+    Json(request): Json<request::UpdateEventConfigurations>,
+) -> Answered<Empty> {
+    service.control(|model, now| model.update_event_configurations(&request, now))?;
+    Ok(Answer(Empty {}))
 }
 
 async fn create_keys_and_certificate() -> ApiError {

@@ -12,7 +12,6 @@ use super::Backend;
 use super::error::ApiError;
 use super::extract::{Answer, Answered, Empty, Json, Labels, Parameters};
 use crate::model::document::ObjectLocation;
-use crate::model::events::EventConfigurations;
 use crate::model::names::Scope;
 use crate::model::request::SourceError;
 use crate::model::{request, view};
@@ -39,10 +38,6 @@ pub(super) fn routes() -> Router<Arc<Backend>> {
         .route(
             "/things/{thing}/jobs/{job}/executionNumber/{number}",
             delete(delete_execution),
-        )
-        .route(
-            "/event-configurations",
-            get(describe_event_configurations).patch(update_event_configurations),
         )
 }
 
@@ -162,18 +157,6 @@ async fn associate_targets(
     service
         .control(|model, now| model.associate_targets(&scope, request, now))
         .map(Answer)
-}
-
-async fn describe_event_configurations(State(service): Service) -> Answer<EventConfigurations> {
-    Answer(service.shared.with(|model, _| model.event_configurations()))
-}
-
-async fn update_event_configurations(
-    State(service): Service,
-    Json(request): Json<request::UpdateEventConfigurations>,
-) -> Answered<Empty> {
-    service.control(|model, now| model.update_event_configurations(&request, now))?;
-    Ok(Answer(Empty {}))
 }
 
 async fn delete_job(

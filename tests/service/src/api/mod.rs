@@ -3,8 +3,8 @@
 //!
 //! All share one port, and the first two share paths as well, so the service name in the SigV4
 //! credential decides which plane a request is for. Signatures are not verified. A device that shows its
-//! certificate needs no signature for the jobs of its own thing. Requests are turned into the model's and its answers into JSON; what is allowed is the model's to say, never decided
-//! here.
+//! certificate needs no signature for the jobs of its own thing. Requests are turned into the model's and
+//! its answers into JSON; what is allowed is the model's to say, never decided here.
 //!
 //! # `/_local`
 //!

@@ -1,7 +1,6 @@
 //! The operations of `iot` by their requests, so that a fault can name them.
 //!
-//! Facts: botocore's service model of `iot`, whose labels are left out here. The operations on software
-//! packages stand here, too, so that a fault may name them wherever they are served.
+//! Facts: botocore's service model of `iot`, whose labels are left out here.
 
 use axum::http::Method;
 

@@ -2,8 +2,8 @@
 //!
 //! `Authorization: AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`, or the same
 //! in `X-Amz-Credential` of a presigned query. A device without a signature shows its certificate instead,
-//! and reaches the jobs of its own thing only. What is the service's own needs no signature: `/_local`, and the
-//! root, unless S3 is asked for its buckets there.
+//! and reaches the jobs of its own thing only. What is the service's own needs no signature: `/_local`,
+//! and the root, unless S3 is asked for its buckets there.
 //! Facts: developer guide, "Device-side HTTP API" and the policy actions `iotjobsdata:*`.
 
 use std::borrow::Cow;
@@ -15,8 +15,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::artifacts::is_presigned;
 use crate::http::ShownCertificate;
+use crate::model::names::Scope;
 
-const MAX_REGION_BYTES: usize = 32;
 /// The first segments of the paths of `iot` and `iot-jobs-data`.
 const IOT_PATHS: [&str; 11] = [
     "endpoint",
@@ -100,7 +100,7 @@ pub(super) fn of(request: &Request<Body>) -> (Plane, Option<String>) {
             service: service.to_owned(),
         },
     };
-    (plane, is_region(region).then(|| region.to_owned()))
+    (plane, Scope::is_region(region).then(|| region.to_owned()))
 }
 
 /// The thing of a path of the data plane: `/things/THING/jobs` or below.
@@ -138,11 +138,6 @@ fn parse(credential: &str) -> Option<(&str, &str)> {
     };
     // The date and the access key.
     parts.next().and(parts.next()).map(|_| (region, service))
-}
-
-fn is_region(region: &str) -> bool {
-    let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=MAX_REGION_BYTES).contains(&region.len()) && region.bytes().all(is_legal)
 }
 
 #[cfg(test)]

@@ -744,6 +744,10 @@ async fn each_jobs_operation_is_throttled_by_itself_and_no_other_operation_is() 
     }
     for _ in 0..5 {
         client.iot("GET /things", json!({})).await.ok();
+        let events = "/event-configurations";
+        client.iot(&format!("GET {events}"), json!({})).await.ok();
+        let none = json!({"eventConfigurations": {}});
+        client.iot(&format!("PATCH {events}"), none).await.ok();
         client.local("GET /_local/health", json!({})).await.ok();
         let pending = client.data("GET /things/gw-1/jobs", json!({})).await;
         pending.ok();

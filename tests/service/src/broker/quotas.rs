@@ -13,13 +13,14 @@ use tokio::time::Instant;
 
 use super::codec::PAYLOAD_LIMIT;
 use super::hub::ClientKey;
+pub(super) use crate::model::limit;
 use crate::throttle::Bucket;
 
 /// The most clients whose CONNECTs are counted at one time; further ones are not let in before a second is over.
 const COUNTED_CLIENTS_MAX: usize = 65_536;
 
-/// What a device may do. Each is a row of the general reference, AWS IoT Core message broker and protocol limits
-/// and quotas.
+/// What a device may do. Each is a row of the general reference, AWS IoT Core message broker and protocol
+/// limits and quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MqttQuotas {
     /// Bytes of the payload of one message; of the connections made from then on.
@@ -113,11 +114,6 @@ impl Publishes {
         let now = millis(self.since, now);
         rate.is_none_or(|rate| self.bucket.take(rate, now))
     }
-}
-
-/// A quota as a number of things in memory.
-pub(super) fn limit(quota: u32) -> usize {
-    usize::try_from(quota).unwrap_or(usize::MAX)
 }
 
 fn millis(since: Instant, now: Instant) -> u64 {

@@ -4,6 +4,9 @@
 //! request and `accepted` or `rejected`; then the devices are told what the request changed. The
 //! HTTP form of these operations is the API's. Requests and notifications may go wrong on purpose:
 //! see [`faults`].
+//!
+//! On both planes the thing of a request is seen as it arrives; then comes the fault, which takes nothing from
+//! the rates, then the throttle, and only then is the body looked at.
 
 pub mod faults;
 mod held;
@@ -23,7 +26,7 @@ use crate::model::error::DeviceError;
 use crate::model::names::NamespaceId;
 use crate::model::operation::{Describe, GetPending, Pending, Selector, StartNext, Update};
 use crate::model::time::Timestamp;
-use crate::model::{Effect, Model};
+use crate::model::{Effect, Model, limit};
 use crate::shared::{NotKept, Shared};
 use crate::throttle::Kind;
 
@@ -49,6 +52,9 @@ pub trait Outlet: Send + Sync {
     /// Whether a message on `topic` could reach anybody, now or later.
     fn is_heard(&self, topic: &str) -> bool;
 
+    /// The most bytes of a payload: what exceeds them is discarded.
+    fn payload_limit(&self) -> usize;
+
     /// Publishes to every subscriber of `topic`.
     fn publish(&self, topic: &str, payload: Bytes);
 
@@ -65,6 +71,10 @@ pub trait Outlet: Send + Sync {
 impl Outlet for Broker {
     fn is_heard(&self, topic: &str) -> bool {
         Self::is_heard(self, topic)
+    }
+
+    fn payload_limit(&self) -> usize {
+        limit(self.quotas().payload_bytes)
     }
 
     fn publish(&self, topic: &str, payload: Bytes) {
@@ -132,25 +142,21 @@ pub fn answer(shared: &Shared, request: &Request) {
         Err(TopicError::NotJobs | TopicError::Ours) => return,
         Err(TopicError::Unknown) => return reply.to_invalid_topic(shared.clock().now()),
     };
+    shared.with(|model, now| model.saw(&asked.thing, now));
     reply.fault = asked.fault(shared);
     if reply.fault.ignore {
         return reply.close();
     }
-    let body = match Body::read(&request.payload) {
-        Ok(body) => body,
-        Err(error) => {
-            let (code, message) = error.told();
-            let now = shared.clock().now();
-            return reply.rejected(message::unreadable(code, message, None, now), now);
-        }
+    let throttled = || !shared.takes(asked.verb.kind());
+    let throttled = || throttled().then_some(FaultCode::RequestThrottled);
+    let refused = reply.fault.code.or_else(throttled).map(FaultCode::told);
+    let now = shared.clock().now();
+    let body = match (Body::read(&request.payload), refused) {
+        (Ok(body), None) => body,
+        (Ok(body), Some(why)) => return reply.refuse(why, body.token.as_ref(), now),
+        (Err(_), Some(why)) => return reply.refuse(why, None, now),
+        (Err(error), None) => return reply.refuse(error.told(), None, now),
     };
-    let throttled = !shared.takes(asked.verb.kind());
-    let throttled = throttled.then_some(FaultCode::RequestThrottled);
-    if let Some(code) = reply.fault.code.or(throttled) {
-        let (code, message) = code.told();
-        let (token, now) = (body.token.as_ref(), shared.clock().now());
-        return reply.rejected(message::unreadable(code, message, token, now), now);
-    }
     shared.answering(
         |model, now| {
             let is_hidden = || shared.faults().is_next_hidden(&asked.thing, now);
@@ -161,18 +167,14 @@ pub fn answer(shared: &Shared, request: &Request) {
         },
         |result, now| match result {
             Ok(Ok(answer)) => {
-                reply.accepted(message::accepted(answer, body.token.as_ref(), now), now);
+                reply.accepted(answer, body.token.as_ref(), now);
             }
             Ok(Err(error)) => {
                 reply.rejected(message::rejected(&error, body.token.as_ref(), now), now);
             }
             Err(NotKept) => {
                 let message = NotKept.to_string();
-                let token = body.token.as_ref();
-                reply.rejected(
-                    message::unreadable(INTERNAL_ERROR, &message, token, now),
-                    now,
-                );
+                reply.refuse((INTERNAL_ERROR, &message), body.token.as_ref(), now);
             }
         },
     );
@@ -251,7 +253,6 @@ fn ask(
     now: Timestamp,
 ) -> Result<Answer, DeviceError> {
     let thing = &asked.thing;
-    model.saw(thing, now);
     let namespace = asked.namespace.as_ref();
     let members = &body.members;
     match &asked.verb {
@@ -332,8 +333,22 @@ struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    fn accepted(&self, payload: Bytes, now: Timestamp) {
-        self.send("accepted", payload, now);
+    /// Sends an answer, or why it cannot be sent: what was asked for is done all the same.
+    fn accepted(&self, answer: Answer, token: Option<&String>, now: Timestamp) {
+        let payload = message::accepted(answer, token, now);
+        let limit = self.post.outlet().payload_limit();
+        if payload.len() <= limit {
+            return self.send("accepted", payload, now);
+        }
+        let length = payload.len();
+        let message =
+            format!("The answer has {length} bytes, and no message has more than {limit}");
+        self.refuse((INTERNAL_ERROR, &message), token, now);
+    }
+
+    /// Refuses for what is not the model's to say, with a code and a message.
+    fn refuse(&self, (code, message): (&str, &str), token: Option<&String>, now: Timestamp) {
+        self.rejected(message::unreadable(code, message, token, now), now);
     }
 
     fn rejected(&self, payload: Bytes, now: Timestamp) {
@@ -344,7 +359,7 @@ impl Reply<'_> {
         let body = Body::read(&self.request.payload).ok();
         let token = body.as_ref().and_then(|body| body.token.as_ref());
         let message = "The topic does not map to an operation of AWS IoT Jobs";
-        self.rejected(message::unreadable(INVALID_TOPIC, message, token, now), now);
+        self.refuse((INVALID_TOPIC, message), token, now);
     }
 
     fn send(&self, verdict: &str, payload: Bytes, now: Timestamp) {

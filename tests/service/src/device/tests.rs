@@ -55,6 +55,10 @@ impl Outlet for Recorder {
         true
     }
 
+    fn payload_limit(&self) -> usize {
+        128 * 1024
+    }
+
     fn publish(&self, topic: &str, payload: Bytes) {
         self.record(None, topic, &payload);
     }
@@ -97,6 +101,10 @@ struct Nobody;
 impl Outlet for Nobody {
     fn is_heard(&self, _: &str) -> bool {
         false
+    }
+
+    fn payload_limit(&self) -> usize {
+        128 * 1024
     }
 
     fn publish(&self, topic: &str, _: Bytes) {
@@ -231,6 +239,27 @@ fn what_nobody_hears_is_not_made() {
         "presignedUrlConfig": {"roleArn": "arn:aws:iam::123456789012:role/r"},
     }));
     assert_eq!(presign.0.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn an_answer_that_no_message_can_carry_is_refused_with_its_token() {
+    let bench = Bench::at(NOON);
+    bench.shared.with(|model, _| {
+        let mut knobs = model.knobs();
+        knobs.quotas.document_bytes = 128 * 1024;
+        model.set_knobs(knobs);
+    });
+    // So many characters that CreateJob takes it, and four bytes each.
+    let document = format!("\"{}\"", "\u{1f600}".repeat(32_766));
+    bench.create(&json!({"jobId": "J", "document": document}));
+    let answer = bench.ask("J/get", &json!({"clientToken": "c"}));
+    assert_eq!(answer["code"], "InternalError");
+    assert_eq!(answer["clientToken"], "c");
+    let told = answer["message"].as_str().unwrap();
+    assert!(told.ends_with("no message has more than 131072"), "{told}");
+    let short = json!({"includeJobDocument": false});
+    let answer = bench.ask("J/get", &short);
+    assert_eq!(answer["execution"]["jobId"], "J");
 }
 
 #[test]

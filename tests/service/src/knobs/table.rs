@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{Knobs, OFF};
 use crate::broker::MqttQuotas;
-use crate::model::AtConcurrencyLimit;
+use crate::model::{AtConcurrencyLimit, Quotas};
+use crate::throttle::Rates;
 
 /// The page of the general reference with the quotas of Jobs.
 const JOBS_QUOTAS: &str = "general reference, iot_device_management";
@@ -176,7 +177,7 @@ pub(super) static TABLE: [Knob; 34] = [
         "quotas.documentBytes",
         "bytes of a job document",
         JOBS_QUOTAS,
-        (2, MqttQuotas::PAYLOAD_BYTES_MAX),
+        (2, Quotas::DOCUMENT_BYTES_MAX),
         |knobs| &mut knobs.jobs.quotas.document_bytes,
     ),
     count(
@@ -239,21 +240,21 @@ pub(super) static TABLE: [Knob; 34] = [
         "quotas.requestsPerSecond.controlPlane",
         "requests of each operation on jobs and templates",
         JOBS_QUOTAS,
-        10,
+        Rates::AWS_CONTROL_PLANE,
         |knobs| &mut knobs.rates.control_plane,
     ),
     rate(
         "quotas.requestsPerSecond.dataPlaneReads",
         "DescribeJobExecution and GetPendingJobExecutions together",
         JOBS_QUOTAS,
-        200,
+        Rates::AWS_DATA_PLANE_READS,
         |knobs| &mut knobs.rates.data_plane_reads,
     ),
     rate(
         "quotas.requestsPerSecond.dataPlaneWrites",
         "StartNextPendingJobExecution and UpdateJobExecution together",
         JOBS_QUOTAS,
-        200,
+        Rates::AWS_DATA_PLANE_WRITES,
         |knobs| &mut knobs.rates.data_plane_writes,
     ),
     count(

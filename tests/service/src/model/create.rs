@@ -46,7 +46,7 @@ pub(super) const TARGET: Text = Text {
     max: 2048,
     pattern: None,
 };
-const ROLE: Text = Text {
+pub(super) const ROLE: Text = Text {
     min: 20,
     max: 2048,
     pattern: None,

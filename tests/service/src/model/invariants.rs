@@ -8,16 +8,18 @@ use super::Model;
 use super::execution::{Execution, ExecutionId};
 use super::job::Job;
 use super::names::JobId;
+use super::quotas::limit;
 use super::status::{ExecutionStatus, JobStatus};
 use super::time::Timestamp;
 
 impl Model {
     /// Compares what the model knows twice: counters, queues and timers with the executions, and
-    /// targets with the registry.
+    /// targets with the registry; and the jobs that roll out with their quota.
     ///
     /// # Panics
     ///
-    /// Panics if they differ, or if something was due by `now` and is not done.
+    /// Panics if they differ, if something was due by `now` and is not done, or if more jobs roll out than may:
+    /// as they do for a while after the quota was lowered, which who checks must not do.
     pub fn check(&self, now: Timestamp) {
         let due = self.next_deadline();
         assert!(due.is_none_or(|due| due > now), "{due:?} has passed");
@@ -26,6 +28,9 @@ impl Model {
             self.check_targets(id, job);
             assert!(!job.is_over(), "{id} has nothing to do");
         }
+        let rolling_out = self.jobs.values().filter(|job| job.is_rolling_out());
+        let quota = limit(self.knobs.quotas.concurrent_jobs);
+        assert!(rolling_out.count() <= quota, "more than {quota} roll out");
         self.check_timers();
         self.check_queues();
         self.check_catalog();

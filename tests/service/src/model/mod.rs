@@ -70,6 +70,7 @@ use names::{GroupName, JobId, NamespaceId, TemplateId, ThingName};
 use operation::{JobExecution, Pending};
 use packages::Packages;
 pub use quotas::Quotas;
+pub(crate) use quotas::limit;
 use registry::Thing;
 use rows::Recorded;
 use table::Table;

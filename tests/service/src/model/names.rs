@@ -36,6 +36,8 @@ pub(super) const MAX_PACKAGE_NAME: usize = 128;
 pub(super) const MAX_VERSION_NAME: usize = 64;
 /// Longest namespace that this service takes; the API reference names no limit.
 const MAX_NAMESPACE: usize = 128;
+/// Longest name of a region that this service takes; those of AWS are shorter.
+const MAX_REGION_BYTES: usize = 32;
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $max:ident, $allowed:ident) => {
@@ -157,6 +159,13 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Whether `text` could name a region.
+    pub fn is_region(text: &str) -> bool {
+        let is_legal =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        (1..=MAX_REGION_BYTES).contains(&text.len()) && text.bytes().all(is_legal)
+    }
+
     /// The ARN of a thing.
     pub fn thing_arn(&self, name: &ThingName) -> String {
         self.arn("thing", name.as_str())

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Model;
+use super::create::ROLE;
 use super::error::{ControlError, PackageError};
 use super::idempotency::{Once, Tokens, check_token};
 use super::names::{MAX_PACKAGE_NAME, MAX_VERSION_NAME, PackageName, Scope, VersionName, WITH_DOT};
@@ -48,11 +49,6 @@ pub(super) const DESCRIPTION: Text = Text {
     min: 0,
     max: 1024,
     pattern: Some(PRINTABLE),
-};
-const ROLE: Text = Text {
-    min: 20,
-    max: 2048,
-    pattern: None,
 };
 
 /// The catalog.

@@ -45,6 +45,12 @@ pub struct Quotas {
     pub page_size: u32,
 }
 
+impl Quotas {
+    /// The most that [`Quotas::document_bytes`] can be: the messages with the document must not exceed the
+    /// payload limit of AWS IoT, 128 KiB. Ten URLs, status details at AWS's limits and the rest fit beside it.
+    pub const DOCUMENT_BYTES_MAX: u32 = 112 * 1024;
+}
+
 impl Default for Quotas {
     fn default() -> Self {
         Self {
@@ -67,6 +73,6 @@ impl Default for Quotas {
 }
 
 /// A quota as a number of things in memory.
-pub(super) fn limit(quota: u32) -> usize {
+pub(crate) fn limit(quota: u32) -> usize {
     usize::try_from(quota).unwrap_or(usize::MAX)
 }

@@ -279,7 +279,12 @@ struct Changes {
 }
 
 impl Changes {
-    fn put(&mut self, kind: Kind, key: String, row: &(impl Serialize + ?Sized)) -> Result<(), RowError> {
+    fn put(
+        &mut self,
+        kind: Kind,
+        key: String,
+        row: &(impl Serialize + ?Sized),
+    ) -> Result<(), RowError> {
         match serde_json::to_vec(row) {
             Ok(row) => {
                 self.list.push(Change::Put { kind, key, row });

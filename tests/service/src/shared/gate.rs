@@ -73,6 +73,10 @@ impl Outlet for Gate {
         self.outlet.is_heard(topic)
     }
 
+    fn payload_limit(&self) -> usize {
+        self.outlet.payload_limit()
+    }
+
     fn publish(&self, topic: &str, payload: Bytes) {
         self.say(Said::Publish(topic.to_owned(), payload));
     }

@@ -101,6 +101,28 @@ async fn faults_of_devices_befall_their_requests_over_http() {
 }
 
 #[tokio::test]
+async fn over_http_too_a_fault_comes_before_the_throttle_and_the_body_comes_last() {
+    let client = Client::with_thing().await;
+    let quotas = json!({"quotas": {"requestsPerSecond": {"dataPlaneWrites": 1}}});
+    client.local("POST /_local/knobs", quotas).await.ok();
+    client
+        .plan(json!({"nextRequests": [{"ignore": true}, {"code": "InternalError"}]}))
+        .await;
+    let line = "POST /things/gw-1/jobs/j";
+    assert!(client.is_hung_up("iot-jobs-data", line, json!([])).await);
+    let seen = client.local("GET /_local/things/gw-1", json!({})).await;
+    assert!(seen.ok()["row"]["lastSeenAt"].is_u64());
+    for (status, exception) in [
+        (503, "ServiceUnavailableException"),
+        (400, "InvalidRequestException"),
+        (429, "ThrottlingException"),
+    ] {
+        let refused = client.data(line, json!([])).await.refused();
+        assert_eq!(refused, refusal(status, exception));
+    }
+}
+
+#[tokio::test]
 async fn what_is_next_is_hidden_over_http_too() {
     let client = Client::with_thing().await;
     client.iot("PUT /jobs/j", job()).await.ok();

@@ -76,6 +76,46 @@ fn a_throttled_request_is_refused_with_its_token_and_not_done() {
 }
 
 #[test]
+fn a_fault_comes_before_the_throttle_and_takes_no_token_and_the_body_comes_last() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    bench.shared.set_rates(Rates {
+        data_plane_writes: Some(1),
+        ..Rates::default()
+    });
+    bench.plan(json!([{"ignore": true}, {"code": "InternalError"}]));
+    for expected in [
+        None,
+        Some("InternalError"),
+        Some("InvalidJson"),
+        Some("RequestThrottled"),
+    ] {
+        bench.drain();
+        bench.publish("J/update", "no JSON");
+        let sent = bench.drain();
+        let code = sent.first().map(|sent| &sent.payload["code"]);
+        assert_eq!(code, expected.map(Value::from).as_ref());
+    }
+}
+
+#[test]
+fn a_device_is_seen_whatever_becomes_of_its_request() {
+    let bench = Bench::at(NOON);
+    bench.create(&json!({"jobId": "J"}));
+    bench.plan(json!([{"ignore": true}, {"code": "InternalError"}, {"hideNext": 5}]));
+    for secs in NOON + 1..NOON + 5 {
+        bench.wait_until(secs);
+        // The last one cannot be read.
+        let body = if secs < NOON + 4 { "{}" } else { "no JSON" };
+        bench.publish("$next/get", body);
+        let thing = bench
+            .shared
+            .look(|model, _| model.inspect_thing("gw-1", None).unwrap());
+        assert_eq!(thing.row.last_seen_at, Some(Timestamp::from_secs(secs)));
+    }
+}
+
+#[test]
 fn what_is_next_is_hidden_for_a_while_and_the_job_is_not() {
     let bench = Bench::at(NOON);
     bench.create(&json!({"jobId": "J"}));
