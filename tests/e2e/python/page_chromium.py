@@ -185,6 +185,24 @@ class Page(unittest.TestCase):
         tab.shows("DRY: no water")
         self.assertTrue(tab.is_same_document())
 
+    def test_a_job_on_hold_waits_for_its_turn(self):
+        tab = self.tab
+        self.addCleanup(local, "knobs", {"atConcurrencyLimit": "refuse", "quotas.concurrentJobs": 500})
+        local("knobs", {"atConcurrencyLimit": "hold", "quotas.concurrentJobs": 1})
+        things = ["fan-1", "fan-2"]
+        for thing in things:
+            IOT.create_thing(thingName=thing)
+        slow = dict(targets=[arn(thing) for thing in things], document="{}", jobExecutionsRolloutConfig={"maximumPerMinute": 1})
+        for job in ["rolls-out", "on-hold"]:
+            IOT.create_job(jobId=job, **slow)
+        tab.open("jobs/rolls-out")
+        tab.shows("The next batch is due")
+        tab.open("jobs/on-hold")
+        tab.shows("The job waits for its turn: as many jobs roll out as may. 2 things wait to be reached.")
+        tab.shows("No execution yet: the job waits for its turn.")
+        self.assertNotIn("next batch", tab.text())
+        IOT.cancel_job(jobId="rolls-out", force=True)
+
     def test_what_others_say_is_text_and_never_runs(self):
         tab = self.tab
         IOT.create_thing(thingName="hostile-1")

@@ -123,9 +123,9 @@ fn a_device_that_is_refused_in_a_loop_changes_nothing_after_a_while() {
     model.take_changes().unwrap();
     let changed: Vec<_> = (1..=50).filter(|secs| refuse(&mut model, *secs)).collect();
     assert_eq!(changed, [1, 2, 3, 4, 5, 6, 7, 8]);
-    let is_last_noted = |model: &Model| match &inspect(model, "J").timeline.last().unwrap().what {
-        What::Refused(refusal) => refusal.is_last_noted,
-        other => panic!("{other:?}"),
+    let is_last_noted = |model: &Model| {
+        let timeline = inspect(model, "J").timeline;
+        matches!(&timeline.last().unwrap().what, What::Refused(last) if last.is_last_noted)
     };
     assert!(is_last_noted(&model));
 
