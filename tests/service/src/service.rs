@@ -295,6 +295,13 @@ impl Service {
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         if let Err(error) = self.http.await {
+    /// Waits until a task that serves devices ends. None does by itself: it panicked, or the state cannot be kept.
+    pub async fn ended(&mut self) {
+        if let Some(Err(error)) = self.device.join_next().await {
+            tracing::error!(%error, "a task that serves devices has ended");
+        }
+    }
+
             tracing::error!(%error, "the HTTP planes had ended early");
         }
         self.device.shutdown().await;
@@ -504,3 +511,14 @@ mod tests {
         assert!(!store::path(directory).exists());
     }
 }
+    #[tokio::test]
+    async fn a_panic_in_a_task_that_serves_devices_is_noticed() {
+        let mut service = Service::start(Settings::default()).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(service.device.try_join_next().is_none());
+        service.device.spawn(async { panic!("on purpose") });
+        let ended = tokio::time::timeout(Duration::from_secs(10), service.ended());
+        ended.await.expect("nobody noticed");
+        service.stop().await;
+    }
+
