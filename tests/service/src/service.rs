@@ -343,7 +343,7 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
 fn serve_devices(shared: Shared, broker: Broker, requests: mpsc::Receiver<Request>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     if broker.address().is_none() {
-        tasks.spawn(device::tell_again(shared.clone(), broker));
+        tasks.spawn(device::serve_outside(shared.clone(), broker));
     }
     tasks.spawn(device::serve(shared.clone(), requests));
     tasks.spawn(async move { shared.run_timers().await });
