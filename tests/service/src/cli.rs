@@ -37,8 +37,9 @@ Usage: iot-jobs-local [OPTIONS]
   --ready-file FILE  write the addresses to FILE once everything listens
   --region REGION    the region of requests that name none [eu-west-1]
   --account ID       the account in every ARN [123456789012]
-  --clock-scale N    run the service's clock N times as fast, up to 100000 [1]
-  --frozen-at TIME   let the clock stand at TIME, seconds since 1970, until it is stepped
+  --clock-scale N    run the service's clock N times as fast, up to 100000 [1, or as kept in DIR]
+  --frozen-at TIME   let the clock stand at TIME, seconds since 1970, until it is stepped; at the
+                     time kept in DIR if that is later: the clock never goes back
   --events           publish events of jobs and executions, as UpdateEventConfigurations does
   --knob NAME=VALUE  set a quota, or choose where AWS is unknown; may be repeated
   --knobs            list what can be set so, and to what
@@ -112,7 +113,7 @@ impl Command {
             ..Settings::default()
         };
         let (mut ready_file, mut log, mut outside) = (None, Level::INFO, Outside::default());
-        let mut clock = Clock::default();
+        let mut clock = clock::Asked::default();
         let mut asked = Vec::new();
         while let Some(argument) = parser.next()? {
             match argument {
@@ -151,35 +152,20 @@ impl Command {
                 }
             }
         }
-        settings.clock = clock.settings();
-        settings.knobs.set(asked)?;
-        if let Some(outside) = outside.settings()? {
-            settings.mqtt = MqttSettings::Outside(outside);
+        settings.clock = clock.clock();
+        settings.clock_asked = clock;
+        match outside.settings()? {
+            Some(outside) => {
+                settings.mqtt = MqttSettings::Outside(outside);
+                settings.knobs.set_on_outside_broker(asked)?;
+            }
+            None => settings.knobs.set(asked)?,
         }
         Ok(Self::Run(Box::new(Run {
             settings,
             ready_file,
             log,
         })))
-    }
-}
-
-/// The options of the clock.
-#[derive(Debug, Default)]
-struct Clock {
-    scale: Option<Scale>,
-    frozen_at: Option<Timestamp>,
-}
-
-impl Clock {
-    fn settings(self) -> clock::Clock {
-        let clock = self
-            .frozen_at
-            .map_or_else(clock::Clock::wall, clock::Clock::frozen);
-        if let Some(scale) = self.scale {
-            clock.set_scale(scale);
-        }
-        clock
     }
 }
 
@@ -452,6 +438,27 @@ mod tests {
     }
 
     #[test]
+    fn quotas_of_mqtt_are_not_set_on_an_outside_broker() {
+        let on_outside_broker = |option: &[&'static str]| {
+            let broker = [
+                "--broker=mqtts://b",
+                "--broker-ca=c",
+                "--broker-cert=d",
+                "--broker-key=e",
+            ];
+            [option, &broker].concat()
+        };
+        let refused = parse(&on_outside_broker(&["--knob", "quotas.payloadBytes=1024"]));
+        let told = refused.unwrap_err();
+        let says = "--knob: quotas.payloadBytes cannot be set: it is up to the outside broker\n";
+        assert!(told.starts_with(says), "{told}");
+
+        let knobs = run(&on_outside_broker(&["--quotas", "aws"])).settings.knobs;
+        assert_eq!(knobs.mqtt, Knobs::default().mqtt);
+        assert_eq!(knobs.rates.data_plane_reads, Some(200));
+    }
+
+    #[test]
     fn every_knob_that_cannot_be_set_is_told_with_the_names_of_all() {
         let refused = parse(&["--knob", "a=1", "--quotas", "gcp", "--knob", "events=2"]);
         let told = refused.unwrap_err();
@@ -470,8 +477,13 @@ mod tests {
 
     #[test]
     fn the_clock_stands_and_runs_as_asked() {
-        let reading = run(&["--clock-scale", "60", "--frozen-at", "1700000000"]);
-        let reading = reading.settings.clock.reading();
+        let settings = run(&["--clock-scale", "60", "--frozen-at", "1700000000"]).settings;
+        let asked = clock::Asked {
+            frozen_at: Some(Timestamp::from_secs(1_700_000_000)),
+            scale: Scale::new(60.0),
+        };
+        assert_eq!(settings.clock_asked, asked);
+        let reading = settings.clock.reading();
         assert_eq!(reading.now, Timestamp::from_secs(1_700_000_000));
         assert_eq!((reading.scale.get(), reading.is_frozen), (60.0, true));
         assert!(!run(&[]).settings.clock.reading().is_frozen);

@@ -46,6 +46,15 @@ pub struct Stamp {
     frozen: bool,
 }
 
+/// What was asked of a clock, besides to run with the machine's or as it was kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Asked {
+    /// To stand at this time.
+    pub frozen_at: Option<Timestamp>,
+    /// To run at this speed.
+    pub scale: Option<Scale>,
+}
+
 /// Seconds of the service's time in one of the machine's: more than 0, and at most 100,000.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale(f64);
@@ -82,6 +91,17 @@ impl Scale {
     /// Seconds of the service's time in one of the machine's.
     pub fn get(self) -> f64 {
         self.0
+    }
+}
+
+impl Asked {
+    /// A clock of which this was asked.
+    pub fn clock(self) -> Clock {
+        let clock = self.frozen_at.map_or_else(Clock::wall, Clock::frozen);
+        if let Some(scale) = self.scale {
+            clock.set_scale(scale);
+        }
+        clock
     }
 }
 
@@ -173,6 +193,22 @@ impl Clock {
             }
             .running(),
         });
+    }
+
+    /// Like [`Clock::set_by`], but with what is asked instead of what was kept. A clock that is asked to
+    /// stand before the time that was kept stands at that.
+    pub fn set_by_and(&self, stamp: Stamp, asked: Asked) {
+        self.set_by(stamp);
+        if let Some(scale) = asked.scale {
+            self.set_scale(scale);
+        }
+        if let Some(at) = asked.frozen_at {
+            self.set(|hands| Hands {
+                at: at.max(Timestamp::from_millis(stamp.now)),
+                since: None,
+                ..hands
+            });
+        }
     }
 
     /// How often the clock was stepped, stopped, started or paced.
@@ -456,6 +492,53 @@ mod tests {
         clock.set_by(stood.stamp());
         assert_eq!(clock.now(), NOON);
         assert_eq!(clock.until(NOON.plus(Duration::from_secs(1))), None);
+    }
+
+    #[test]
+    fn what_is_asked_wins_over_what_was_kept() {
+        let stamp = Stamp {
+            now: NOON.as_millis(),
+            wall: machine_time().as_millis() - 60_000,
+            scale: 10.0,
+            frozen: false,
+        };
+        let later = NOON.plus(Duration::from_secs(1));
+        let (clock, scale) = (Clock::wall(), Scale::new(2.0).unwrap());
+        let asked = Asked {
+            frozen_at: Some(later),
+            scale: Some(scale),
+        };
+        clock.set_by_and(stamp, asked);
+        let reading = Reading {
+            now: later,
+            scale,
+            is_frozen: true,
+        };
+        assert_eq!(clock.reading(), reading);
+    }
+
+    #[test]
+    fn a_clock_asked_to_stand_before_the_time_that_was_kept_stands_at_that() {
+        let clock = Clock::wall();
+        let asked = Asked {
+            frozen_at: Some(Timestamp::from_secs(1)),
+            scale: None,
+        };
+        clock.set_by_and(Clock::frozen(NOON).stamp(), asked);
+        assert_eq!(clock.now(), NOON);
+    }
+
+    #[test]
+    fn a_speed_that_is_asked_lets_a_kept_clock_that_stood_stand() {
+        let clock = Clock::wall();
+        let scale = Scale::new(2.0);
+        let asked = Asked {
+            frozen_at: None,
+            scale,
+        };
+        clock.set_by_and(Clock::frozen(NOON).stamp(), asked);
+        assert_eq!((clock.now(), clock.is_frozen()), (NOON, true));
+        assert_eq!(Some(clock.reading().scale), scale);
     }
 
     #[test]

@@ -53,6 +53,12 @@ pub struct KnobsError {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
+    /// The quota is of MQTT, and the broker is not the service's own.
+    #[error("{name} cannot be set: it is up to the outside broker")]
+    ForeignBroker {
+        /// The knob.
+        name: String,
+    },
     /// The value is not one that the knob can have.
     #[error("{name} cannot be {value}: {expected} is expected")]
     Illegal {
@@ -78,10 +84,31 @@ impl Knobs {
     ///
     /// Fails with every problem if a name is none, or a value is none of the knob's.
     pub fn set(&mut self, asked: impl IntoIterator<Item = Setting>) -> Result<(), KnobsError> {
+        self.turn_all(asked, Self::turn)
+    }
+
+    /// Like [`Knobs::set`], for a service on an outside broker: the quotas of MQTT are that broker's, so that
+    /// what would change one is refused, and all quotas together are set without them.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Knobs::set`] does, and if a quota of MQTT would become another.
+    pub fn set_on_outside_broker(
+        &mut self,
+        asked: impl IntoIterator<Item = Setting>,
+    ) -> Result<(), KnobsError> {
+        self.turn_all(asked, Self::turn_on_outside_broker)
+    }
+
+    fn turn_all(
+        &mut self,
+        asked: impl IntoIterator<Item = Setting>,
+        turn: impl Fn(&mut Self, &str, &Value) -> Result<(), Problem>,
+    ) -> Result<(), KnobsError> {
         let mut knobs = *self;
         let problems: Vec<_> = asked
             .into_iter()
-            .filter_map(|(name, value)| knobs.turn(&name, &value).err())
+            .filter_map(|(name, value)| turn(&mut knobs, &name, &value).err())
             .collect();
         if problems.is_empty() {
             *self = knobs;
@@ -118,6 +145,18 @@ impl Knobs {
             expected: access.expects(),
         };
         access.write(self, value).ok_or_else(illegal)
+    }
+
+    fn turn_on_outside_broker(&mut self, name: &str, value: &Value) -> Result<(), Problem> {
+        let mqtt = self.mqtt;
+        self.turn(name, value)?;
+        let is_changed = self.mqtt != mqtt;
+        self.mqtt = mqtt;
+        if is_changed && name != QUOTAS {
+            let name = name.to_owned();
+            return Err(Problem::ForeignBroker { name });
+        }
+        Ok(())
     }
 
     /// Sets every quota to AWS's; `local` leaves out those that count by the second, as is the default.

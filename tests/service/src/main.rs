@@ -16,6 +16,7 @@ use cli::{Command, Run, UsageError};
 // From sysexits.h.
 const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
+const SOFTWARE: u8 = 70;
 const OS_ERROR: u8 = 71;
 const CANNOT_CREATE: u8 = 73;
 const IO_ERROR: u8 = 74;
@@ -25,6 +26,10 @@ const CONFIG: u8 = 78;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    #[error(
+        "a part of the service ended by itself, see the log\nhelp: start it again, and report what the log says: this is a defect of the service"
+    )]
+    Defect,
     #[error(
         "cannot keep the state on disk any more, see the log\nhelp: see that the disk is not full and in order, and start again: all that was answered is there"
     )]
@@ -43,6 +48,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::ReadyFile { .. } | Self::Start(StartError::Data { .. }) => CANNOT_CREATE,
+            Self::Defect => SOFTWARE,
             Self::NotKept => IO_ERROR,
             Self::Runtime(_) => OS_ERROR,
             Self::Start(
@@ -95,8 +101,8 @@ async fn serve(run: Run) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
 
-    let service = Service::start(run.settings).await?;
-    let addresses = service.addresses();
+    let mut service = Service::start(run.settings).await?;
+    let addresses = service.addresses().clone();
     tracing::info!(
         http = addresses.http,
         https = addresses.https,
@@ -114,24 +120,29 @@ async fn serve(run: Run) -> Result<(), Failure> {
             _ = interrupt.recv() => {}
         }
     };
+    let broker = service.broker().clone();
     let ready = async {
-        service.broker().ready().await;
+        broker.ready().await;
         if let Some(path) = run.ready_file {
-            write_ready_file(&path, addresses)
+            write_ready_file(&path, &addresses)
                 .map_err(|source| Failure::ReadyFile { path, source })?;
         }
         core::future::pending::<Result<(), Failure>>().await
     };
     let shared = service.shared().clone();
-    tokio::select! {
-        failed = ready => failed?,
-        () = stopped => {}
-        () = shared.failed() => {}
-    }
+    let is_asked_to = tokio::select! {
+        failed = ready => return failed,
+        () = stopped => true,
+        () = shared.failed() => false,
+        () = service.ended() => false,
+    };
     tracing::info!("stopping");
     service.stop().await;
     if shared.has_failed() {
         return Err(Failure::NotKept);
+    }
+    if !is_asked_to {
+        return Err(Failure::Defect);
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::api::{Api, Backend, CallFaults, OwnHosts};
 use crate::artifacts::Artifacts;
 use crate::broker::{self, Broker, BrokerError, OutsideBroker, Request};
-use crate::clock::Clock;
+use crate::clock::{Asked, Clock};
 use crate::device;
 use crate::http::{self, Patience};
 use crate::knobs::Knobs;
@@ -57,8 +57,10 @@ pub struct Settings {
     /// Whether `/_local` may change how the service behaves: faults, clock, knobs, reset; and whether it
     /// hands out things' certificates where other machines reach it.
     pub admin: bool,
-    /// The service's time.
+    /// The service's time, unless one was kept in `data`.
     pub clock: Clock,
+    /// What is asked of the time that was kept in `data`.
+    pub clock_asked: Asked,
     /// Quotas, and choices where AWS's behaviour is unknown.
     pub knobs: Knobs,
 }
@@ -85,6 +87,7 @@ impl Default for Settings {
             allow_remote: false,
             admin: false,
             clock: Clock::wall(),
+            clock_asked: Asked::default(),
             knobs: Knobs::default(),
         }
     }
@@ -220,7 +223,8 @@ impl Service {
             ca: directory.path().join(CA_FILE),
         };
         let artifacts = directory.artifacts(store.as_ref(), &addresses.https, &settings.region)?;
-        let model = directory.load(store.as_deref(), settings.knobs.jobs, &settings.clock)?;
+        let (clock, asked) = (&settings.clock, settings.clock_asked);
+        let model = directory.load(store.as_deref(), settings.knobs.jobs, clock, asked)?;
         let (presign, outlet) = (Arc::new(artifacts.clone()), Arc::new(broker.clone()));
         let shared = Shared::keeping(model, settings.clock, presign, outlet, store.clone());
         shared.set_rates(settings.knobs.rates);
@@ -291,6 +295,13 @@ impl Service {
         &self.shared
     }
 
+    /// Waits until a task that serves devices ends. None does by itself: it panicked, or the state cannot be kept.
+    pub async fn ended(&mut self) {
+        if let Some(Err(error)) = self.device.join_next().await {
+            tracing::error!(%error, "a task that serves devices has ended");
+        }
+    }
+
     /// Lets the requests under way end, and stops.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
@@ -336,7 +347,7 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
 fn serve_devices(shared: Shared, broker: Broker, requests: mpsc::Receiver<Request>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     if broker.address().is_none() {
-        tasks.spawn(device::tell_again(shared.clone(), broker));
+        tasks.spawn(device::serve_outside(shared.clone(), broker));
     }
     tasks.spawn(device::serve(shared.clone(), requests));
     tasks.spawn(async move { shared.run_timers().await });
@@ -480,6 +491,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_asked_of_the_clock_wins_over_what_was_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let noon = Timestamp::from_secs(1_700_049_600);
+        let at = |frozen_at| {
+            let asked = Asked {
+                frozen_at: Some(frozen_at),
+                scale: None,
+            };
+            Settings {
+                data: Some(directory.path().to_owned()),
+                clock: asked.clock(),
+                clock_asked: asked,
+                ..Settings::default()
+            }
+        };
+        let later = noon.plus(Duration::from_secs(60));
+        for (asked, stands) in [(noon, noon), (later, later), (noon, later)] {
+            let service = Service::start(at(asked)).await.unwrap();
+            assert_eq!(service.shared().clock().now(), stands);
+            service.stop().await;
+        }
+    }
+
+    #[tokio::test]
     async fn a_directory_that_another_service_uses_is_refused_by_name() {
         let directory = tempfile::tempdir().unwrap();
         let kept = || Settings {
@@ -494,6 +529,17 @@ mod tests {
         drop(first);
         // A service that is dropped lets go at once.
         Service::start(kept()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_task_that_serves_devices_is_noticed() {
+        let mut service = Service::start(Settings::default()).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(service.device.try_join_next().is_none());
+        service.device.spawn(async { panic!("on purpose") });
+        let ended = tokio::time::timeout(Duration::from_secs(10), service.ended());
+        ended.await.expect("nobody noticed");
+        service.stop().await;
     }
 
     #[tokio::test]

@@ -65,6 +65,21 @@ struct Inner {
     revision: watch::Sender<u64>,
 }
 
+/// What operations say together. Dropped, it goes out or never does, so that even a panic among them
+/// does not hold back what others say.
+struct Said<'a> {
+    gate: &'a Gate,
+    goes_on: &'a AtomicBool,
+    is_true: bool,
+}
+
+impl Drop for Said<'_> {
+    fn drop(&mut self) {
+        self.goes_on.store(false, Ordering::Relaxed);
+        self.gate.open(self.is_true);
+    }
+}
+
 struct Disk {
     store: Arc<Store>,
     /// How often the clock had been moved when it was kept last.
@@ -150,14 +165,19 @@ impl Shared {
         let _turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
         inner.gate.shut();
         let goes_on = Arc::new(AtomicBool::new(true));
+        let mut said = Said {
+            gate: &inner.gate,
+            goes_on: &goes_on,
+            is_true: false,
+        };
         work(&Self {
             inner: Arc::clone(&self.inner),
             together: Some(Arc::clone(&goes_on)),
         });
         let mut model = inner.model.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = inner.keep(&mut model);
-        goes_on.store(false, Ordering::Relaxed);
-        inner.gate.open(kept.is_ok());
+        said.is_true = kept.is_ok();
+        drop(said);
         kept
     }
 
@@ -288,11 +308,15 @@ impl Shared {
         self.inner.throttle().takes(kind, now)
     }
 
-    /// Ends executions whose timers run out, and sends what is held back, for as long as it is polled.
-    /// One task does this.
+    /// Ends executions whose timers run out, and sends what is held back, for as long as it is polled
+    /// and the state can be kept. One task does this.
     pub async fn run_timers(&self) {
         loop {
             let deadline = self.with(|model, _| model.next_deadline());
+            if self.has_failed() {
+                // What is due now is due for good.
+                return;
+            }
             let due = self.inner.post.next_due();
             let deadline = deadline.into_iter().chain(due).min();
             match deadline.and_then(|deadline| self.inner.clock.until(deadline)) {

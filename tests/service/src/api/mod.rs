@@ -128,7 +128,11 @@ impl Backend {
         // Under the model's lock, so that no other request sets knobs meanwhile.
         self.shared.with(|model, _| {
             let mut knobs = self.knobs_with(model);
-            knobs.set(asked)?;
+            if self.broker.has_connections() {
+                knobs.set(asked)?;
+            } else {
+                knobs.set_on_outside_broker(asked)?;
+            }
             model.set_knobs(knobs.jobs);
             self.shared.set_rates(knobs.rates);
             self.broker.set_quotas(knobs.mqtt);

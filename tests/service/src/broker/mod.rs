@@ -205,6 +205,17 @@ impl Broker {
         }
     }
 
+    /// Waits until messages for an outside broker were discarded, as too many waited for it, and all others
+    /// have gone out; then takes some of the topics on which something may have to be said again.
+    ///
+    /// With the embedded broker this waits forever: its sessions discard what exceeds them, as AWS IoT's do.
+    pub async fn lost(&self) -> Vec<String> {
+        match &self.0 {
+            Kind::Embedded(_) => core::future::pending().await,
+            Kind::Outside(outside) => outside.lost().await,
+        }
+    }
+
     /// The quotas of the embedded broker; an outside one has its own, and does not tell.
     #[must_use]
     pub fn quotas(&self) -> MqttQuotas {
@@ -214,7 +225,7 @@ impl Broker {
         }
     }
 
-    /// Puts other quotas in force on the embedded broker. What exists beyond them stays.
+    /// Puts other quotas in force on the embedded broker; an outside one keeps its own. What exists beyond them stays.
     pub fn set_quotas(&self, quotas: MqttQuotas) {
         match &self.0 {
             Kind::Embedded(embedded) => embedded.hub.lock().set_quotas(quotas),

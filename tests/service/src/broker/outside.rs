@@ -4,7 +4,8 @@
 //! the service says, and keeps it until the broker confirms. Each link gets a new MQTT client, so nothing
 //! of a lost one lingers in it. The broker does not say who asked; answers are plain publishes.
 //!
-//! Bounds: the [`Outbox`] holds what waits for the link, and discards what comes when it is full.
+//! Bounds: the [`Outbox`] holds what waits for the link, and discards what comes when it is full;
+//! [`Outside::lost`] tells where.
 //! [`REQUEST_LIMIT`] requests wait for the service; what comes then is discarded, and its device asks again.
 
 mod outbox;
@@ -111,6 +112,11 @@ impl Outside {
     /// Forgets what the broker has not confirmed.
     pub(super) fn forget_messages(&self) {
         self.outbox.clear();
+    }
+
+    /// Waits until messages were discarded and all others have gone out, and takes some of their topics.
+    pub(super) async fn lost(&self) -> Vec<String> {
+        self.outbox.lost().await
     }
 
     /// Whether the broker has confirmed the subscriptions of the present link.

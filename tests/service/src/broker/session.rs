@@ -3,7 +3,7 @@
 //! A session never talks to a socket. Its connection takes messages with [`Session::take`] and reports
 //! what the client acknowledged with [`Session::acknowledge`].
 //!
-//! Bounds: as many subscriptions as the quota allows, [`QUEUE_LIMIT`] waiting messages. What comes to a full
+//! Bounds: as many subscriptions as the quota allows, [`QUEUE_LIMIT`] waiting messages of [`QUEUE_BYTES`]. What comes to a full
 //! queue is discarded, and what waits there stays: AWS IoT also drops the excess, not the backlog.
 //! Only QoS 1 waits for a client that is away.
 
@@ -20,6 +20,9 @@ use super::topic::TopicFilter;
 
 /// The most messages that wait for one client.
 pub(super) const QUEUE_LIMIT: usize = 256;
+
+/// The most bytes of topics and payloads that wait for one client, sent and not acknowledged ones among them.
+pub(super) const QUEUE_BYTES: usize = 4 * 1024 * 1024;
 
 /// One client's side of the broker.
 #[derive(Debug)]
@@ -147,6 +150,9 @@ impl Session {
         if !is_kept || self.waiting.len() >= QUEUE_LIMIT {
             return false;
         }
+        if self.held_bytes() + bytes(&delivery) > QUEUE_BYTES {
+            return false;
+        }
         self.waiting.push_back(delivery);
         true
     }
@@ -182,6 +188,11 @@ impl Session {
         self.in_flight.len()
     }
 
+    fn held_bytes(&self) -> usize {
+        let in_flight = self.in_flight.iter().map(|(_, delivery)| delivery);
+        self.waiting.iter().chain(in_flight).map(bytes).sum()
+    }
+
     /// Puts what was sent and not acknowledged back in front, and drops what only the connection was to have.
     ///
     /// It goes out again under a new packet id and not marked as a duplicate, as AWS IoT says it may:
@@ -192,6 +203,10 @@ impl Session {
         }
         self.waiting.retain(|delivery| !delivery.for_connection);
     }
+}
+
+fn bytes(delivery: &Delivery) -> usize {
+    delivery.message.topic.len() + delivery.message.payload.len()
 }
 
 #[cfg(test)]
@@ -216,6 +231,24 @@ mod tests {
         assert!(!session.offer(delivery(QUEUE_LIMIT, Qos::AtLeastOnce)));
 
         assert_eq!(topic_taken(&mut session), Some("0".into()));
+    }
+
+    #[test]
+    fn a_queue_is_full_of_bytes_as_well_until_the_client_acknowledges_some() {
+        let mut session = session();
+        let longest = || Delivery {
+            message: Arc::new(Message::new("", vec![0; QUEUE_BYTES / 2].into())),
+            qos: Qos::AtLeastOnce,
+            for_connection: false,
+        };
+        assert!(session.offer(longest()));
+        let sent = session.take(Instant::now(), true).unwrap();
+        session.sent(1, sent);
+        assert!(session.offer(longest()));
+
+        assert!(!session.offer(delivery(1, Qos::AtLeastOnce)));
+        session.acknowledge(1);
+        assert!(session.offer(delivery(1, Qos::AtLeastOnce)));
     }
 
     #[test]

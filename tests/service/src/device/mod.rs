@@ -8,17 +8,15 @@
 //! On both planes the thing of a request is seen as it arrives; then comes the fault, which takes nothing from
 //! the rates, then the throttle, and only then is the body looked at.
 
+mod again;
 pub mod faults;
 mod held;
 mod message;
 mod post;
 mod topic;
 
-use core::time::Duration;
-
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use crate::broker::{Broker, ConnectionId, Request};
 use crate::model::document::Presign;
@@ -35,14 +33,12 @@ use held::Message;
 use message::{Answer, Body};
 use topic::{Asked, TopicError, Verb};
 
+pub use again::serve_outside;
 pub use held::Hold;
 pub(crate) use post::Post;
 
 /// How many requests the disk confirms at once, if as many wait.
 const ANSWERED_TOGETHER: usize = 256;
-/// How many devices are told again at once, and what is waited before the next.
-const TOLD_AT_ONCE: usize = 500;
-const TELLING_PAUSE: Duration = Duration::from_secs(1);
 /// Developer guide, jobs-mqtt-api: error codes.
 const INTERNAL_ERROR: &str = "InternalError";
 const INVALID_TOPIC: &str = "InvalidTopic";
@@ -112,21 +108,6 @@ fn answer_all(shared: &Shared, requests: &[Request]) {
     if answered.is_err() {
         // Each is refused for what became of the disk.
         requests.iter().for_each(|request| answer(shared, request));
-    }
-}
-
-/// Tells every device of an outside broker once more what is open for it, as it stayed connected
-/// while the service was away, and what was said last may be lost. A hint that comes twice is harmless.
-pub async fn tell_again(shared: Shared, broker: Broker) {
-    broker.ready().await;
-    let mut last = None;
-    loop {
-        last = shared.with(|model, now| model.tell_again(last.as_ref(), TOLD_AT_ONCE, now));
-        if last.is_none() {
-            return;
-        }
-        // Room for them in what waits for the broker.
-        let _ = timeout(TELLING_PAUSE, core::future::pending::<()>()).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The device plane, driven by the conversations in `tests/fixtures/service`.
 
+mod again;
 mod faults;
 mod kept;
 

@@ -43,6 +43,15 @@ pub(super) struct Asked {
     pub(super) verb: Verb,
 }
 
+/// What a device is notified of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// The pending executions.
+    Pending,
+    /// The first of them.
+    Next,
+}
+
 /// A topic that names no operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TopicError {
@@ -90,6 +99,27 @@ fn read_verb(levels: &[&str]) -> Option<(Option<NamespaceId>, Verb)> {
         }
         _ => None,
     }
+}
+
+/// Reads the topic of a notification: whose it is, in which namespace, and of what.
+pub(super) fn read_notice(topic: &str) -> Option<(ThingName, Option<NamespaceId>, Notice)> {
+    let levels: Vec<_> = topic.strip_prefix(ROOT)?.split('/').collect();
+    let [thing, JOBS, levels @ ..] = levels.as_slice() else {
+        return None;
+    };
+    let (namespace, notice) = match levels {
+        ["notify"] => (None, Notice::Pending),
+        ["notify-next"] => (None, Notice::Next),
+        [level] | [_, level, ""] => {
+            let level = level.strip_prefix("notify-")?;
+            match level.strip_prefix("next-") {
+                Some(level) => (Some(namespace(level)?), Notice::Next),
+                None => (Some(namespace(level)?), Notice::Pending),
+            }
+        }
+        _ => return None,
+    };
+    Some((ThingName::parse(thing)?, namespace, notice))
 }
 
 /// Whether the service publishes on these levels.
@@ -181,6 +211,28 @@ mod tests {
             ),
         ] {
             assert_eq!(read_jobs(levels), Ok((namespace, verb)), "{levels}");
+        }
+    }
+
+    #[test]
+    fn the_topics_of_notifications_are_read_as_they_are_written() {
+        let thing = ThingName::parse("gw-1").unwrap();
+        let acme = NamespaceId::parse("acme").unwrap();
+        for namespace in [None, Some(acme.clone())] {
+            let pending = read_notice(&notify(&thing, namespace.as_ref()));
+            let next = read_notice(&notify_next(&thing, namespace.as_ref()));
+            let read = |notice| Some((thing.clone(), namespace.clone(), notice));
+            assert_eq!((pending, next), (read(Notice::Pending), read(Notice::Next)));
+        }
+        assert_eq!(
+            read_notice(&notify_of_job(&thing, &job("J"), &acme)),
+            Some((thing, Some(acme), Notice::Pending))
+        );
+        for other in [
+            "$aws/things/gw-1/jobs/get/accepted",
+            "$aws/events/job/J/completed",
+        ] {
+            assert_eq!(read_notice(other), None);
         }
     }
 

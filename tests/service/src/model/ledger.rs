@@ -241,7 +241,7 @@ impl Model {
     }
 
     /// The pending lists of a namespace.
-    pub(super) fn pending(&self, thing: &ThingName, namespace: Option<&NamespaceId>) -> Pending {
+    pub fn pending(&self, thing: &ThingName, namespace: Option<&NamespaceId>) -> Pending {
         let mut pending = Pending::default();
         let queue = self.queue(thing);
         let quotas = &self.knobs.quotas;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::names::{NamespaceId, ThingName};
+use super::operation::JobExecution;
 use super::table::Record;
 use super::time::Timestamp;
 use super::{Effect, Model};
@@ -74,6 +75,20 @@ impl Model {
             self.effects.extend(effects);
         }
         things.last().filter(|_| things.len() == limit).cloned()
+    }
+
+    /// What a thing is told to be next in a namespace: nothing if it may not know yet, as another
+    /// namespace comes first.
+    pub fn told_next(
+        &self,
+        thing: &ThingName,
+        namespace: Option<&NamespaceId>,
+        now: Timestamp,
+    ) -> Option<JobExecution> {
+        let head = self.first(thing, namespace)?;
+        let Told(told) = self.told.get(thing)?;
+        let is_told = told.get(&namespace.cloned()) == Some(&head.order());
+        is_told.then(|| head.seen(thing, true, now))
     }
 
     fn told_again(&self, thing: &ThingName, now: Timestamp) -> Vec<Effect> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::StartError;
 use crate::artifacts::Artifacts;
-use crate::clock::Clock;
+use crate::clock::{Asked, Clock};
 use crate::model::{Knobs, Model};
 use crate::pki::PkiError;
 use crate::store::{self, Store};
@@ -57,12 +57,13 @@ impl Directory {
         }
     }
 
-    /// What `store` holds, with `clock` set as it would be had the service run on.
+    /// What `store` holds, with `clock` set as it would be had the service run on, but for what is `asked` of it.
     pub(super) fn load(
         &self,
         store: Option<&Store>,
         knobs: Knobs,
         clock: &Clock,
+        asked: Asked,
     ) -> Result<Model, StartError> {
         let Some(store) = store else {
             return Ok(Model::new(knobs));
@@ -73,7 +74,14 @@ impl Directory {
             source,
         })?;
         if let Some(stamp) = stamp {
-            clock.set_by(stamp);
+            clock.set_by_and(stamp, asked);
+            let now = clock.now();
+            if asked.frozen_at.is_some_and(|at| at < now) {
+                tracing::warn!(
+                    now = now.as_secs(),
+                    "the clock stands at the time that was kept, as it never goes back"
+                );
+            }
         }
         let (things, jobs) = (model.thing_count(), model.job_count());
         tracing::info!(

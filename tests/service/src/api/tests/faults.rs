@@ -196,6 +196,30 @@ async fn connections_of_an_outside_broker_are_not_the_services_to_end() {
     }
 }
 
+#[tokio::test]
+async fn quotas_of_mqtt_are_not_the_services_to_set_on_an_outside_broker() {
+    let (settings, _files) = attached();
+    let client = Client::start(settings).await;
+    let before = client.local("GET /_local/knobs", Value::Null).await.body;
+    let asked = json!({"events": true, "quotas": {"payloadBytes": 1024}});
+    let refused = client.local("POST /_local/knobs", asked).await;
+    let says = refused.body["message"].to_string();
+    assert!(says.contains("quotas.payloadBytes cannot be set"), "{says}");
+    assert_eq!(refused.status, 400);
+    assert_eq!(
+        client.local("GET /_local/knobs", Value::Null).await.body,
+        before
+    );
+
+    let set = client
+        .local("POST /_local/knobs", json!({"quotas": "aws"}))
+        .await;
+    assert_eq!(set.status, 200);
+    let quotas = &set.body["quotas"];
+    assert_eq!(quotas["requestsPerSecond"]["dataPlaneReads"], 200);
+    assert_eq!(quotas["connectsPerSecond"], Value::Null);
+}
+
 /// A service that looks for a broker that is not there.
 fn attached() -> (Settings, TempDir) {
     let files = tempfile::tempdir().unwrap();

@@ -124,6 +124,25 @@ async fn what_was_forgotten_before_there_was_a_link_is_not_sent() {
 }
 
 #[tokio::test]
+async fn the_topic_of_what_was_too_much_is_named_when_the_rest_is_confirmed() {
+    let broker = FakeBroker::start().await;
+    let (outside, _requests) = Outside::start(&broker.address()).unwrap();
+    let mut link = broker.attach().await;
+    for _ in 0..outbox::OUTBOX_LIMIT {
+        outside.publish(NOTIFY, "1".into());
+    }
+    outside.publish("lost", "1".into());
+
+    for _ in 0..outbox::OUTBOX_LIMIT {
+        let publish = link.published().await;
+        link.confirm(publish).await;
+    }
+
+    let lost = timeout(PATIENCE, outside.lost());
+    assert_eq!(lost.await.expect("nobody is told"), ["lost"]);
+}
+
+#[tokio::test]
 async fn the_link_ends_with_its_last_handle() {
     let broker = FakeBroker::start().await;
     let (outside, _requests) = Outside::start(&broker.address()).unwrap();

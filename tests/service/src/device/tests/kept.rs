@@ -1,10 +1,13 @@
 //! What a device hears of what the disk does.
 
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::AtomicBool;
 use std::io;
+use std::panic::catch_unwind;
 
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
+use tokio::time::timeout;
 
 use super::*;
 use crate::store::Store;
@@ -214,4 +217,33 @@ fn what_is_said_after_the_disk_confirmed_is_not_held_back() {
     };
     again.create(&json!({"jobId": "J"}));
     assert_eq!(again.heard(), [SYNC, "notify", "notify-next"]);
+}
+
+#[test]
+fn a_panic_among_requests_that_wait_together_does_not_silence_the_service() {
+    let (bench, _) = kept_bench();
+    let work = AssertUnwindSafe(|| {
+        bench.shared.together(|shared| {
+            let payload = Bytes::from_static(b"null");
+            shared.post().outlet().publish("unkept", payload);
+            panic!("on purpose");
+        })
+    });
+    assert!(catch_unwind(work).is_err());
+    bench.create(&json!({"jobId": "J"}));
+    assert_eq!(bench.heard(), [SYNC, "notify", "notify-next"]);
+}
+
+#[tokio::test]
+async fn the_timers_end_when_the_disk_fails_though_a_late_message_is_due() {
+    let (bench, broken) = kept_bench();
+    bench.plan_notifications(json!([{"delaySeconds": 10}]));
+    bench.create(&json!({"jobId": "J"}));
+    bench.wait_until(NOON + 10);
+    broken.store(true, Ordering::Relaxed);
+
+    let timers = timeout(Duration::from_secs(10), bench.shared.run_timers());
+
+    timers.await.expect("the timers go on");
+    assert!(bench.shared.has_failed());
 }
