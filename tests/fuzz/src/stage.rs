@@ -4,14 +4,14 @@
 //! in several states, a template. So a finding is its input, and nothing else.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, Response};
 use bytes::Bytes;
-use iot_jobs_local::api::{Api, Backend};
+use iot_jobs_local::api::{Api, Backend, CallFaults, OwnHosts};
 use iot_jobs_local::artifacts::Artifacts;
 use iot_jobs_local::broker::{self, Broker, ConnectionId};
 use iot_jobs_local::clock::Clock;
@@ -22,6 +22,7 @@ use iot_jobs_local::pki::Pki;
 use iot_jobs_local::service::MqttAddress;
 use iot_jobs_local::shared::Shared;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 
 use crate::setting;
 
@@ -67,6 +68,14 @@ impl Recorder {
 }
 
 impl Outlet for Recorder {
+    fn is_heard(&self, _: &str) -> bool {
+        true
+    }
+
+    fn payload_limit(&self) -> usize {
+        PAYLOAD_LIMIT
+    }
+
     fn publish(&self, topic: &str, payload: Bytes) {
         self.record(false, topic, payload);
     }
@@ -74,6 +83,10 @@ impl Outlet for Recorder {
     fn reply(&self, _: Option<&ConnectionId>, topic: &str, payload: Bytes) {
         self.record(true, topic, payload);
     }
+
+    fn disconnect(&self, _: &ConnectionId) {}
+
+    fn disconnect_thing(&self, _: &str) {}
 }
 
 /// What is made once: keys and files.
@@ -138,6 +151,11 @@ impl Stage {
                 host: "localhost".to_owned(),
                 port: 8883,
             },
+            calls: CallFaults::default(),
+            admin: true,
+            is_remote: false,
+            hosts: OwnHosts::new("localhost", IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            stopping: watch::channel(false).1,
         });
         Self {
             api,
