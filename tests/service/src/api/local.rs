@@ -1,5 +1,4 @@
-//! `/_local`: what operators and tests ask of the service itself. The paths are listed in
-//! [`super`].
+//! `/_local`: what operators and tests ask of the service itself.
 //!
 //! Needs no signature. What changes how the service behaves is the admin API, and refused unless the
 //! service was started with it.

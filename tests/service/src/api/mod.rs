@@ -6,28 +6,8 @@
 //! certificate needs no signature for the jobs of its own thing. Requests are turned into the model's and
 //! its answers into JSON; what is allowed is the model's to say, never decided here.
 //!
-//! # `/_local`
-//!
-//! What operators and tests ask of the service itself; most of it is the admin API, which is off unless
-//! [`Backend::admin`] is set. `docs/local-service-admin.md` is its reference, and `--help-admin` prints it.
-//!
-//! | request | answer |
-//! |---|---|
-//! | `GET /_local/health` | `{"status": "ok"}` |
-//! | `GET /_local/status` | `version`, `now`, the numbers of `things` and `jobs`, and the devices' `connections` |
-//! | `GET /_local/ca.pem` | the certificate authority that devices must trust |
-//! | `POST /_local/things/THING/certificate` | `certificatePem`, `privateKey`, `caPem`, `endpoint`, `port` |
-//! | `GET /_local/overview`, `/_local/jobs`, `/_local/jobs/JOB`, `/_local/jobs/JOB/executions`, `/_local/jobs/JOB/things/THING[/NUMBER]`, `/_local/things`, `/_local/things/THING` | what the page at `/` shows; lists take `search`, `status`, `after` and `limit`, see [`crate::model::inspect`] |
-//! | `GET /_local/changes` | server-sent events: a number that grows when something may have changed |
-//! | `GET /_local/clock` | admin: `now`, `frozen` and `scale`, see [`crate::clock::Reading`] |
-//! | `POST /_local/clock` `{"advance": SECONDS, "frozen": BOOL, "scale": N}` | admin: steps, stops, starts and scales the clock |
-//! | `GET /_local/faults` | admin: the faults to come, see [`crate::faults`] |
-//! | `POST /_local/faults` | admin: replaces them |
-//! | `GET /_local/faults/log` | admin: the faults that befell |
-//! | `POST /_local/connections/close` `{"thing": NAME}` | admin: ends the connections of a thing, or all |
-//! | `GET /_local/knobs` | admin: every quota and every choice, as `{"quotas": {"concurrentJobs": 500}}`, see [`crate::knobs`] |
-//! | `POST /_local/knobs` | admin: sets those that it names, or none if one cannot be set; `{"quotas": "aws"}` switches on what AWS counts by the second, too |
-//! | `POST /_local/reset` | admin: forgets things, jobs, buckets, faults, waiting and late messages, on disk too; certificates and clock stay |
+//! `docs/local-service-admin.md` is the reference of `/_local`, and `--help-admin` prints it. Most of it is
+//! the admin API, which is off unless [`Backend::admin`] is set.
 
 mod control;
 mod data;
