@@ -209,7 +209,8 @@ impl Api {
 }
 
 /// Refuses what a web page of somebody else's sends: it could make up a signature. No SDK sends an
-/// Origin, and browsers send one with whatever changes something. A link may lead to the service's own page.
+/// Origin, and browsers send one with whatever changes something. A link may lead to the service's own
+/// page, whose parts browsers ask for with an Origin.
 fn refuse_web_pages(
     backend: &Backend,
     is_page: bool,
@@ -220,9 +221,9 @@ fn refuse_web_pages(
     }
     let headers = request.headers();
     // Browsers say where a request without an Origin comes from, such as one for an image.
-    let site = headers.get(FETCH_SITE).filter(|_| !is_page);
+    let site = headers.get(FETCH_SITE);
     let from_elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none");
-    if headers.contains_key(ORIGIN) || from_elsewhere {
+    if !is_page && (headers.contains_key(ORIGIN) || from_elsewhere) {
         return Err(ApiError::from_web_page());
     }
     Ok(())

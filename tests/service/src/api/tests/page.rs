@@ -158,9 +158,11 @@ async fn other_sites_are_refused_and_the_services_own_page_is_not() {
         let asked = request("GET /_local/overview").header("sec-fetch-site", site);
         assert_eq!(client.status(asked).await, status, "{site}");
     }
-    // A link on another site may lead here.
+    // A link on another site may lead here, and browsers ask for modules with an Origin.
     let followed = request("GET /").header("sec-fetch-site", "cross-site");
     assert_eq!(client.status(followed).await, 200);
+    let module = request("GET /_local/page/main.js").header(ORIGIN, "http://localhost");
+    assert_eq!(client.status(module).await, 200);
     let driven = request("POST /_local/reset").header(ORIGIN, "http://localhost");
     assert_eq!(client.status(driven).await, 403);
 }
