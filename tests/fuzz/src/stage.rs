@@ -187,7 +187,7 @@ impl Stage {
     /// Publishes as a device, and gives what the service says of it.
     pub fn publish(&self, topic: &str, payload: Bytes) -> Vec<Message> {
         let request = broker::Request {
-            connection: None,
+            connection: Some(ConnectionId(1)),
             topic: topic.to_owned(),
             payload,
         };
