@@ -152,7 +152,7 @@ impl Stage {
                 port: 8883,
             },
             calls: CallFaults::default(),
-            admin: true,
+            admin: false,
             is_remote: false,
             hosts: OwnHosts::new("localhost", IpAddr::V4(Ipv4Addr::LOCALHOST)),
             stopping: watch::channel(false).1,
