@@ -27,7 +27,7 @@ fuzz_target!(|text: &[u8]| {
             continue;
         };
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        // They do as they are told: the clock may run on for a century, and downloads answer 500.
+        // Its answer goes on and on.
         if path.starts_with("/_local/changes") {
             continue;
         }
