@@ -93,15 +93,15 @@ impl ApiError {
 
     /// A request for a host that the service is not.
     pub(super) fn foreign_host() -> Self {
-        let message = "The Host header names another host: the service answers here as localhost, \
-                       by its address, and by the name given with --host";
+        let message = "The Host header names another host: the service answers as localhost, by its \
+                       address, and by one more name; give it that one with --host";
         Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
     }
 
     /// A request that a web page made, not a program.
     pub(super) fn from_web_page() -> Self {
-        let message =
-            "Requests with an Origin header are refused: no web page may drive the service";
+        let message = "Requests with an Origin, or a Sec-Fetch-Site of another site, are refused: no web \
+                       page may drive the service";
         Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", message)
     }
 

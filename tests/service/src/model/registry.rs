@@ -302,7 +302,7 @@ fn without_empty(mut attributes: BTreeMap<String, String>) -> BTreeMap<String, S
     attributes
 }
 
-pub(super) fn unsupported(what: &str) -> ControlError {
+fn unsupported(what: &str) -> ControlError {
     ControlError::InvalidRequest(format!("{what} is not supported yet by this service."))
 }
 
